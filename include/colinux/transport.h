@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The virtio transport between the graft and the daemon. Nothing traps: a device is one page of
+ * guest RAM that both read and write, a doorbell per device (guest -> host, an eventfd), an
+ * interrupt line per device (host -> guest, an eventfd), and one synchronous call (CO_CALL_DEVICE)
+ * for the rare changes that must be answered before the driver goes on.
+ *
+ * The model is virtio-mmio (virtio 1.2, section 4.2) with registers turned into memory. Feature
+ * words, status bits, queue layout and configuration are the specification's; VIRTIO_F_VERSION_1
+ * only, ring addresses are guest-physical.
+ *
+ * The daemon copies and checks everything that it reads from here: a hostile page harms only
+ * the guest.
+ */
+#ifndef COLINUX_TRANSPORT_H
+#define COLINUX_TRANSPORT_H
+
+#include <colinux/types.h>
+
+#define CO_TRANSPORT_MAGIC 0x54524f5053585543ull
+#define CO_TRANSPORT_VERSION 1
+#define CO_MAX_DEVICES 40
+#define CO_MAX_QUEUES 8
+#define CO_CONFIG_BYTES 1024
+
+/* CO_CALL_DEVICE arg1 */
+#define CO_DEVICE_STATUS 1  /* `status` was written; result 0, or an errno: then status shows NEEDS_RESET/FEATURES_OK cleared */
+#define CO_DEVICE_RESET 2   /* result 0: the device has stopped touching memory, status is 0 */
+#define CO_DEVICE_CONFIG 3  /* the driver wrote to `config` */
+
+#ifndef __ASSEMBLER__
+
+struct co_virtqueue {
+	co_u16 size_max; /* device: largest size, 0 = queue does not exist */
+	co_u16 size;     /* driver: chosen, power of two */
+	co_u16 ready;    /* driver: 1 before DRIVER_OK */
+	co_u16 reserved;
+	co_u64 descriptors, driver, device; /* driver: guest-physical ring addresses (avail = driver, used = device) */
+};
+
+struct co_device { /* one page */
+	co_u32 device_id;     /* virtio device type; 0 = empty slot */
+	co_u32 vendor_id;
+	co_u32 irq_line;      /* 1..CO_IRQ_LINES-1 */
+	co_u32 doorbell;      /* 1..CO_DOORBELLS-1: notifies all queues; the daemon looks at each */
+	co_u64 device_features;
+	co_u64 driver_features; /* written by the driver before FEATURES_OK */
+	co_u32 status;          /* virtio device status */
+	co_u32 config_generation; /* changes whenever the device changes config; odd while it is being written */
+	co_u32 interrupt_status;  /* 1 = used buffers, 2 = configuration; set by device (OR), cleared by driver (atomic exchange) */
+	co_u32 queues;
+	co_u32 config_bytes;
+	co_u32 reserved[3];
+	struct co_virtqueue queue[CO_MAX_QUEUES];
+	co_u8 config[CO_CONFIG_BYTES];
+	co_u8 padding[4096 - 64 - CO_MAX_QUEUES * 32 - CO_CONFIG_BYTES];
+};
+CO_STATIC_ASSERT(sizeof(struct co_device) == 4096, "one page per device");
+
+struct co_transport { /* one page, then the device pages follow back to back */
+	co_u64 magic;
+	co_u32 version;
+	co_u32 devices; /* number of device pages that follow */
+	co_u64 reserved[510];
+};
+CO_STATIC_ASSERT(sizeof(struct co_transport) == 4096, "one page");
+
+#endif /* !__ASSEMBLER__ */
+#endif
