@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+// Failure: how user space reports trouble that a user can meet. One line that names the thing and
+// the cure, and a distinct exit code (docs/exit-codes.md lists every one). Thrown where it is found,
+// caught once in main().
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace colinux {
+
+// Exit codes of `colinux` and `colinuxd`. Numbers are a promise: never reuse one.
+enum class ExitCode : int {
+    Success = 0,        // for `run`: the guest powered itself off
+    Usage = 2,          // unknown option, bad value
+    // how a guest ended
+    GuestReboot = 10,
+    GuestHalt = 11,
+    GuestPanic = 12,
+    GuestKilled = 13,   // `colinux kill`, SIGTERM, SIGKILL
+    GuestHang = 14,
+    GuestFault = 15,    // the driver ended it: bad state or bad call
+    // what stood in the way of a start
+    NotRoot = 20,
+    NoDriver = 21,
+    DriverVersion = 22,
+    MachineUnfit = 23,  // doctor has a refusal
+    KernelMissing = 30,
+    KernelDamaged = 31, // truncated, other architecture, not a kernel
+    KernelUnfit = 32,   // cannot be taken over: no PARAVIRT_XXL, no kallsyms, unknown layout
+    NoGraft = 33,       // no graft for this kernel ABI and none could be built
+    InitrdUnfit = 34,
+    DiskMissing = 40,
+    DiskUnfit = 41,     // a directory, empty, size not a multiple of 512
+    DiskReadOnly = 42,
+    DiskBusy = 43,
+    MemorySize = 50,    // too small, too large
+    MemoryNotFound = 51,
+    CpuCount = 52,
+    NameTaken = 60,
+    NameUnknown = 61,
+    PortTaken = 62,
+    NetworkUnfit = 63,
+    ControlSocket = 64, // the daemon does not answer
+    BuildFailed = 70,   // graft or image build
+    Internal = 99,
+};
+
+class Failure : public std::runtime_error {
+public:
+    Failure(ExitCode code, const std::string& message) : std::runtime_error{message}, code_{code} {}
+    ExitCode code() const { return code_; }
+
+private:
+    ExitCode code_;
+};
+
+} // namespace colinux
