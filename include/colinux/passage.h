@@ -82,6 +82,8 @@
 /* co_mailbox.flags, set by the leaving guest */
 #define CO_MAILBOX_CHECKS_PENDING 1 /* the caller handles co_passage.pending itself when the call returns:
                                      * the driver then sends no self-IPI for what is pending */
+#define CO_MAILBOX_INTERRUPTS_ON 2  /* the caller had RFLAGS.IF = 1: the host may run something else before it
+                                     * returns, whatever the call */
 
 #ifndef __ASSEMBLER__
 

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the portable core asks of the host operating system. host/linux and host/winnt implement
+ * exactly these functions, in files of the same names; the unit tests implement them in tests/fakes.
+ *
+ * Context, per function:
+ *   [sleep]   thread of a process, may sleep         Linux: process context      NT: PASSIVE_LEVEL
+ *   [atomic]  anywhere but NMI, must not sleep       Linux: hard IRQ             NT: <= DISPATCH_LEVEL
+ *   [off]     interrupts are off on this CPU         Linux: local_irq_disable()  NT: IF=0, HIGH_LEVEL
+ * Handles (`struct co_os_*`) are opaque to the core. Addresses named phys are machine-physical, in bytes.
+ */
+#ifndef COLINUX_HOST_OS_H
+#define COLINUX_HOST_OS_H
+
+#include <colinux/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#define CO_BOOL bool
+#else
+#define CO_BOOL _Bool
+#endif
+
+/* One convention for all hosts, so that the core is the same object code on each. */
+#define CO_ABI __attribute__((sysv_abi))
+
+struct co_os_fpu;
+struct co_os_lock;
+struct co_os_waiter;
+struct co_os_timer;
+struct co_os_event;
+struct co_os_watch;
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+/* Zeroed kernel memory of the core's own, 16-byte aligned; NULL when there is none. [sleep] */
+CO_ABI void *co_os_heap_allocate(co_u64 bytes);
+CO_ABI void co_os_heap_free(void *memory);
+
+/* One physically contiguous, zeroed run of `bytes` (CO_BLOCK_SIZE << n), aligned to its size. Returns its
+ * phys, or 0 when there is none without disturbing the host. [sleep] */
+CO_ABI co_u64 co_os_run_allocate(co_u64 bytes);
+CO_ABI void co_os_run_free(co_u64 phys, co_u64 bytes);
+/* The largest `bytes` that co_os_run_allocate() can ever serve. */
+CO_ABI co_u64 co_os_run_limit(void);
+
+/* One zeroed frame of 4 KiB; phys or 0. [sleep] */
+CO_ABI co_u64 co_os_frame_allocate(void);
+CO_ABI void co_os_frame_free(co_u64 phys);
+/* Kernel address of a frame that one of the two functions above returned; stays valid, in every process,
+ * until that frame is freed. Never fails. [atomic] */
+CO_ABI void *co_os_frame_address(co_u64 phys);
+/* phys of the page that holds driver code at `text`. [sleep] */
+CO_ABI co_u64 co_os_text_frame(const void *text);
+
+/* Copy to the calling process. 0, or nonzero when the address is bad. [sleep] */
+CO_ABI int co_os_copy_to_user(co_u64 user_address, const void *from, co_u64 bytes);
+
+/* ---- this CPU ---------------------------------------------------------------------------- */
+
+/* Interrupts off on this CPU, which also pins the thread to it; on again. Not nested. */
+CO_ABI void co_os_interrupts_off(void);
+CO_ABI void co_os_interrupts_on(void);
+CO_ABI co_u32 co_os_cpu(void); /* index of this CPU, stable while [off] */
+
+/* Run the host's handler for an interrupt that the CPU already acknowledged: vector 32..255. [off] */
+CO_ABI void co_os_take_interrupt(co_u32 vector);
+/* Likewise an NMI; NMIs may be blocked by the CPU, and are not when it returns. [off] */
+CO_ABI void co_os_take_nmi(void);
+CO_ABI void co_os_take_machine_check(void);
+
+/* Make CPU `cpu` (may be this one) take some harmless interrupt soon. [atomic] */
+CO_ABI void co_os_kick_cpu(co_u32 cpu);
+/* Send it an NMI that the host will not complain about. [atomic] */
+CO_ABI void co_os_send_nmi(co_u32 cpu);
+
+/* Does this thread have to give up the CPU (rescheduling, work on return to user space)? [off] */
+CO_ABI CO_BOOL co_os_must_yield(void);
+/* Has it to return to user space (a signal)? [sleep] or [off] */
+CO_ABI CO_BOOL co_os_must_return(void);
+/* Let others run now. `eager`: even those that would have to wait for our time slice's end. [sleep] */
+CO_ABI void co_os_yield(CO_BOOL eager);
+/* Called once per round trip: the guest ran, which counts as user space for the host's RCU. [off] */
+CO_ABI void co_os_note_guest(void);
+
+/* ---- FPU --------------------------------------------------------------------------------- */
+
+/* A guest FPU state, initialised; NULL: no memory. [sleep] */
+CO_ABI struct co_os_fpu *co_os_fpu_create(void);
+CO_ABI void co_os_fpu_destroy(struct co_os_fpu *fpu);
+/* From here to detach the calling thread's FPU state is the guest's; the host keeps it across preemption. [sleep] */
+CO_ABI void co_os_fpu_attach(struct co_os_fpu *fpu);
+CO_ABI void co_os_fpu_detach(struct co_os_fpu *fpu);
+/* The attached state is in the registers when this returns. Call right before each switch. [off] */
+CO_ABI void co_os_fpu_load(void);
+
+/* ---- time -------------------------------------------------------------------------------- */
+
+CO_ABI co_u32 co_os_tsc_khz(void);       /* 0: the TSC is not usable as a clock */
+CO_ABI co_u64 co_os_wall_clock_ns(void); /* since 1970, UTC. [atomic] */
+
+/* One-shot timer. `expired(context)` runs [atomic] on any CPU. cancel waits for a running callback unless
+ * called from it. start of a running timer moves it. */
+CO_ABI struct co_os_timer *co_os_timer_create(CO_ABI void (*expired)(void *context), void *context);
+CO_ABI void co_os_timer_destroy(struct co_os_timer *timer); /* [sleep] */
+CO_ABI void co_os_timer_start(struct co_os_timer *timer, co_u64 delay_ns); /* [off] or [atomic] */
+CO_ABI void co_os_timer_stop(struct co_os_timer *timer); /* does not wait. [off] or [atomic] */
+
+/* ---- waiting, locks ---------------------------------------------------------------------- */
+
+CO_ABI struct co_os_waiter *co_os_waiter_create(void);
+CO_ABI void co_os_waiter_destroy(struct co_os_waiter *waiter);
+/* Sleep until ready(context) is true or the thread must return to user space. One thread per waiter. [sleep] */
+CO_ABI void co_os_wait(struct co_os_waiter *waiter, CO_ABI CO_BOOL (*ready)(void *context), void *context);
+CO_ABI void co_os_wake(struct co_os_waiter *waiter); /* [atomic], [off] */
+
+CO_ABI struct co_os_lock *co_os_lock_create(void); /* a mutex */
+CO_ABI void co_os_lock_destroy(struct co_os_lock *lock);
+CO_ABI void co_os_lock_acquire(struct co_os_lock *lock); /* [sleep] */
+CO_ABI void co_os_lock_release(struct co_os_lock *lock);
+
+/* ---- eventfds ---------------------------------------------------------------------------- */
+
+/* A reference to the event behind the caller's descriptor; NULL: not one. [sleep] */
+CO_ABI struct co_os_event *co_os_event_get(co_s64 descriptor);
+CO_ABI void co_os_event_put(struct co_os_event *event);
+CO_ABI void co_os_event_signal(struct co_os_event *event); /* [atomic], [off] */
+/* Call raised(context, number) [atomic] whenever the event is signalled, until unwatch (which waits). [sleep] */
+CO_ABI struct co_os_watch *co_os_event_watch(co_s64 descriptor, CO_ABI void (*raised)(void *context, co_u32 number),
+					     void *context, co_u32 number);
+CO_ABI void co_os_event_unwatch(struct co_os_watch *watch);
+
+/* ---- log --------------------------------------------------------------------------------- */
+
+/* One line to the host's log, prefixed by the driver's name; a and b replace two %llx. [atomic] */
+CO_ABI void co_os_log(const char *format, co_u64 a, co_u64 b);
+
+/* ======== what the glue calls in the core ================================================== */
+
+struct co_driver_state { /* for the host's status files */
+	co_u32 guests;
+	co_u64 frames;
+	co_u64 switches;
+};
+
+/* Once, at load. 0 or a CO_REFUSAL_* set. The driver loads even on an unfit machine (doctor asks it). [sleep] */
+CO_ABI co_u32 co_core_start(co_u32 glue_refusals);
+CO_ABI void co_core_stop(void);
+CO_ABI void co_core_state(struct co_driver_state *state);
+
+/* Requests. `argument` is a kernel copy of the ioctl's struct (in and out), NULL for CO_IO calls, whose plain
+ * argument is `value`. Return >= 0 or -errno as in abi.h. For CO_CREATE_GUEST and CO_CREATE_VCPU a result of 0
+ * means: make a file for *created. All [sleep]. */
+CO_ABI co_s64 co_core_device_request(co_u32 code, void *argument, void **created);
+CO_ABI co_s64 co_core_guest_request(void *guest, co_u32 code, void *argument, co_u64 value, void **created);
+CO_ABI co_s64 co_core_vcpu_request(void *vcpu, co_u32 code, void *argument);
+/* The file is gone. */
+CO_ABI void co_core_guest_release(void *guest);
+CO_ABI void co_core_vcpu_release(void *vcpu);
+/* mmap: phys of the frame at byte `offset` of a guest fd / a vCPU fd; 0: nothing there. [sleep] */
+CO_ABI co_u64 co_core_guest_frame(void *guest, co_u64 offset);
+CO_ABI co_u64 co_core_vcpu_frame(void *vcpu, co_u64 offset);
+/* The host's timer for hang detection: called every few ms [atomic] on some CPU while guests run; looks at the vCPU
+ * on CPU `watched`. */
+CO_ABI void co_core_watch_cpu(co_u32 watched);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
