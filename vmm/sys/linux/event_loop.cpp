@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+// EventLoop on poll(2).
+#include "vmm/sys/linux/event_loop.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <future>
+
+namespace colinux {
+
+EventLoop::EventLoop(std::string name) : name_{std::move(name).substr(0, 15)} {}
+
+EventLoop::~EventLoop() { stop(); }
+
+void EventLoop::watch(int fd, short events, Task ready) { watches_.push_back({fd, events, std::move(ready)}); }
+
+void EventLoop::unwatch(int fd)
+{
+    std::erase_if(watches_, [fd](const Watch& watch) { return watch.fd == fd; });
+}
+
+void EventLoop::start()
+{
+    std::lock_guard lock{mutex_};
+    if (running_)
+        return;
+    running_ = true;
+    // Signals belong to the main thread; a new thread inherits the mask of its creator.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread{[this] { run(); }};
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    pthread_setname_np(thread_.native_handle(), name_.c_str());
+}
+
+void EventLoop::stop()
+{
+    {
+        std::lock_guard lock{mutex_};
+        running_ = false;
+    }
+    wakeup_.signal();
+    if (thread_.joinable())
+        thread_.join();
+}
+
+void EventLoop::post(Task task)
+{
+    {
+        std::lock_guard lock{mutex_};
+        posted_.push_back(std::move(task));
+    }
+    wakeup_.signal();
+}
+
+void EventLoop::call(const Task& task)
+{
+    std::promise<void> done;
+    {
+        std::unique_lock lock{mutex_};
+        if (!running_ || std::this_thread::get_id() == thread_.get_id()) {
+            lock.unlock();
+            guarded(task);
+            return;
+        }
+        posted_.push_back([&] {
+            guarded(task);
+            done.set_value();
+        });
+    }
+    wakeup_.signal();
+    done.get_future().wait();
+}
+
+void EventLoop::run()
+{
+    for (;;) {
+        run_posted();
+        {
+            std::lock_guard lock{mutex_};
+            if (!running_ && posted_.empty())
+                return;
+        }
+        wait_and_dispatch();
+    }
+}
+
+void EventLoop::wait_and_dispatch()
+{
+    descriptors_.clear();
+    descriptors_.push_back({wakeup_.fd(), POLLIN, 0});
+    for (const Watch& watch : watches_)
+        descriptors_.push_back({watch.fd, watch.events, 0});
+    std::size_t watched = descriptors_.size();
+    int timeout_ms = -1;
+    PollSource* source = source_;
+    if (source)
+        guarded([&] { source->prepare(descriptors_, timeout_ms); });
+
+    if (poll(descriptors_.data(), descriptors_.size(), timeout_ms) < 0)
+        std::ranges::for_each(descriptors_, [](pollfd& descriptor) { descriptor.revents = 0; });
+
+    if (descriptors_[0].revents)
+        wakeup_.take();
+    for (std::size_t i = 1; i < watched; i++) {
+        if (!descriptors_[i].revents)
+            continue;
+        // A callback may watch and unwatch: look the descriptor up again, run a copy.
+        auto found = std::ranges::find(watches_, descriptors_[i].fd, &Watch::fd);
+        if (found != watches_.end())
+            guarded(Task{found->ready});
+    }
+    if (source && source == source_)
+        guarded([&] { source->dispatch(std::span{descriptors_}.subspan(watched)); });
+}
+
+void EventLoop::run_posted()
+{
+    std::vector<Task> tasks;
+    {
+        std::lock_guard lock{mutex_};
+        tasks.swap(posted_);
+    }
+    for (const Task& task : tasks)
+        guarded(task);
+}
+
+void EventLoop::guarded(const Task& task)
+{
+    try {
+        task();
+    } catch (const std::exception& error) {
+        if (on_error_)
+            on_error_(error);
+    }
+}
+
+} // namespace colinux

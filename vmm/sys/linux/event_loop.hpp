@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+// EventLoop: one thread that sleeps in poll() and calls back. Every device has one, so a device's code
+// needs no locks: it only ever runs here. Other threads hand work in with post() (does not wait) or
+// call() (waits until it has run: how a vCPU thread resets a device that is busy).
+//
+// watch(), unwatch() and attach() are for the loop's own thread, or before start(). poll() rather than
+// epoll: a device has one to three descriptors, and libslirp brings a different set every time.
+#pragma once
+
+#include "vmm/sys/linux/event_fd.hpp"
+
+#include <poll.h>
+
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace colinux {
+
+// Descriptors that change from one sleep to the next.
+class PollSource {
+public:
+    virtual ~PollSource() = default;
+    // Append what to wait for; lower timeout_ms (-1 = for ever) where there is a timer.
+    virtual void prepare(std::vector<pollfd>& descriptors, int& timeout_ms) = 0;
+    // The same descriptors after the sleep, in the same order.
+    virtual void dispatch(std::span<const pollfd> descriptors) = 0;
+};
+
+class EventLoop {
+public:
+    using Task = std::function<void()>;
+    using ErrorHandler = std::function<void(const std::exception&)>;
+
+    explicit EventLoop(std::string name); // thread name, at most 15 characters are used
+    ~EventLoop();                         // stop()
+    EventLoop(const EventLoop&) = delete;
+    EventLoop& operator=(const EventLoop&) = delete;
+
+    // What a task or callback throws goes to this handler, on the loop's thread, and the loop goes on.
+    void on_error(ErrorHandler handler) { on_error_ = std::move(handler); }
+
+    void watch(int fd, short events, Task ready);
+    void unwatch(int fd);
+    void attach(PollSource& source) { source_ = &source; } // at most one
+    void detach() { source_ = nullptr; }
+
+    void start();
+    void stop(); // runs what was posted, then ends the thread; not from the loop's own thread
+    void post(Task task);
+    void call(const Task& task); // runs it here when the loop does not run or this is its own thread
+
+private:
+    struct Watch {
+        int fd;
+        short events;
+        Task ready;
+    };
+
+    void run();
+    void wait_and_dispatch();
+    void run_posted();
+    void guarded(const Task& task);
+
+    std::string name_;
+    EventFd wakeup_;
+    std::vector<Watch> watches_;
+    PollSource* source_{};
+    ErrorHandler on_error_;
+    std::mutex mutex_; // guards the two below
+    std::vector<Task> posted_;
+    bool running_{};
+    std::thread thread_;
+    std::vector<pollfd> descriptors_; // scratch of one round
+};
+
+} // namespace colinux
