@@ -9,7 +9,9 @@
  * and writes the window's page table.
  *
  * Sections with a meaning: `.modinfo` (strings "vermagic=...", "colinux_graft=1"), `.colinux.fixups`
- * (struct co_graft_fixup[], relocated like any data, consumed by the loader, not kept in memory).
+ * (struct co_graft_fixup[], relocated like any data, consumed by the loader, not kept in memory),
+ * `.colinux.layout` (struct co_graft_layout[], no relocations, likewise consumed).
+ * The first word of vermagic must be the kernel's release.
  * Dropped: .altinstructions, .orc_*, __ex_table is kept as data, .return_sites, .retpoline_sites,
  * .call_sites, .ibt_endbr_seal, __mcount_loc, .discard.*, .comment, .note.*, .debug_*, BTF.
  *
@@ -32,13 +34,16 @@
 /* co_graft_fixup.kind. `address` is a link-time virtual address of the kernel image. */
 #define CO_FIXUP_WRITE64 1  /* store `value` (8 bytes) at address; expect must equal the old value if flags & 1 */
 #define CO_FIXUP_GATE 2     /* build a 64-bit interrupt gate (CS 0x10, DPL 0, IST 0) to `value` at address */
-#define CO_FIXUP_JUMP 3     /* put `jmp value` (5 bytes) at address, after an endbr64 if one stands there */
+#define CO_FIXUP_JUMP 3     /* put `jmp value` (5 bytes) at address, after an endbr64 and a fentry site
+                             * (`call __fentry__` or its 5-byte NOP) if they stand there */
 #define CO_FIXUP_KEEP_CR4 4 /* between address and address + value: the first `mov %rcx,%cr4` (0f 22 e1)
                              * becomes a NOP; absent = error */
 #define CO_FIXUP_PTE 5      /* store the page table entry of the window (pmd entry) at address: level2_fixmap_pgt[508] */
 
-#define CO_FIXUP_EXPECT 1   /* flags: `expect` is checked before writing; a mismatch is an error by name */
+#define CO_FIXUP_EXPECT 1   /* flags: `expect` must equal the 8 bytes at address before writing; a mismatch is an error by name */
 #define CO_FIXUP_OPTIONAL 2 /* flags: skip when address is 0 (weak symbol absent) */
+#define CO_FIXUP_MULTI_CPU 4 /* flags: needed only for several vCPUs: an absent address or a mismatch skips it, clears
+                             * boot_info.multi_cpu_ok and is an error only if more than one vCPU is wanted */
 
 #ifndef __ASSEMBLER__
 struct co_graft_fixup {
@@ -48,5 +53,14 @@ struct co_graft_fixup {
 	co_u64 value;
 	co_u64 expect;
 };
+
+/* What the graft's headers say about the kernel's data, verified against the image's BTF before boot. */
+struct co_graft_layout {
+	char struct_name[40]; /* "task_struct", or "enum cpuhp_state" for a constant; unions like structs */
+	char member[40];      /* "" = the struct as a whole; may be a path "cpu.cpuid"; or the constant's name */
+	co_u32 offset;        /* of the member in bytes, or the constant's value */
+	co_u32 size;          /* of the struct or member in bytes; 0 for a member = not checked */
+};
+CO_STATIC_ASSERT(sizeof(struct co_graft_layout) == 88, "an array without padding");
 #endif
 #endif
