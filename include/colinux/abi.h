@@ -132,6 +132,10 @@ struct co_guest_stats {
 };
 #define CO_GET_GUEST_STATS CO_IOR(0x16, struct co_guest_stats)
 
+/* The power button: sets CO_PENDING_STOP on vCPU 0 and wakes it; the graft shuts the guest down in
+ * order. Any number of times; does not wait. */
+#define CO_REQUEST_STOP CO_IO(0x17)
+
 /* ---- vCPU fd ----------------------------------------------------------------------------- */
 
 struct co_vcpu_entry { /* first state of vCPU 0: 64-bit mode, IF=0, flat segments, passage GDT */
