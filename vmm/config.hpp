@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+// MachineConfig: everything that makes up one guest. `colinux run` fills it from the command line and
+// hands it to colinuxd as JSON; the daemon checks it again, since anyone may start colinuxd.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace colinux {
+
+struct DiskConfig {
+    std::string path;
+    bool read_only{};
+};
+
+struct PortForward {
+    bool udp{};
+    std::uint16_t host_port{};
+    std::uint16_t guest_port{};
+};
+
+struct NetConfig { // one conet device on libslirp
+    std::vector<PortForward> forwards;
+};
+
+struct MachineConfig {
+    std::string name;   // empty: the daemon takes the first free of guest1, guest2, ...
+    std::string kernel; // vmlinuz, as it comes from the distribution's package
+    std::string initrd; // empty: none
+    std::string command_line;
+    std::string graft_directory;             // holds RELEASE/graft.o
+    std::uint64_t memory_bytes{512ull << 20}; // a multiple of 2 MiB
+    std::uint32_t vcpus{1};
+    std::vector<DiskConfig> disks;
+    std::vector<NetConfig> nets;
+};
+
+inline constexpr std::uint64_t kMinimumMemoryBytes = 32ull << 20;
+inline constexpr std::size_t kMaximumDisks = 24; // of CO_MAX_DEVICES; leaves room for the others
+inline constexpr std::size_t kMaximumNets = 8;
+
+std::string config_to_json(const MachineConfig& config);
+
+// Failure: Usage (not JSON, a field of a wrong type, an unknown field), or as check_config().
+MachineConfig config_from_json(std::string_view json);
+
+// What can be said without looking at a file or the machine. Failure: Usage, MemorySize, CpuCount,
+// KernelMissing, PortTaken (the same host port twice).
+void check_config(const MachineConfig& config);
+
+} // namespace colinux

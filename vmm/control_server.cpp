@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmm/control_server.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace colinux {
+
+using Call = ControlRequest::Call;
+
+namespace {
+
+constexpr std::size_t kMaximumConnections = 64;
+
+UniqueFd listen_at(const std::string& path)
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path)
+        throw Failure{ExitCode::Internal, path + ": too long for a socket's name; set COLINUX_RUN_DIR to a shorter path"};
+    memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    UniqueFd fd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    // The mode is right from the first moment: fchmod() before bind() sets what bind() creates.
+    if (!fd || fchmod(fd.get(), 0600) != 0 || bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+        chmod(path.c_str(), 0600) != 0 || listen(fd.get(), 16) != 0)
+        throw Failure{ExitCode::Internal, path + ": " + strerror(errno)};
+    return fd;
+}
+
+} // namespace
+
+ControlServer::ControlServer(const std::string& socket_path, ControlTarget& target) : target_{target}, listener_{listen_at(socket_path)}
+{
+    loop_.watch(listener_.get(), POLLIN, [this] { accept_one(); });
+}
+
+ControlServer::~ControlServer() { loop_.stop(); }
+
+void ControlServer::finish(const GuestEnd& end)
+{
+    loop_.call([&] {
+        loop_.unwatch(listener_.get());
+        std::string text = answer({{"ended", true}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}});
+        while (!connections_.empty()) {
+            Handle connection = connections_.begin();
+            if (!connection->waits || send(connection, text))
+                drop(connection);
+        }
+    });
+    loop_.stop();
+}
+
+void ControlServer::accept_one()
+{
+    UniqueFd fd{accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
+    if (!fd || connections_.size() >= kMaximumConnections)
+        return;
+    connections_.emplace_front();
+    connections_.front().fd = std::move(fd);
+    watch(connections_.begin());
+}
+
+void ControlServer::watch(Handle connection)
+{
+    short events = connection->output.empty() ? POLLIN : POLLOUT;
+    int fd = connection->fd.get();
+    loop_.unwatch(fd);
+    loop_.watch(fd, events, [this, connection] { ready(connection); });
+}
+
+void ControlServer::ready(Handle connection)
+{
+    bool wrote = !connection->output.empty();
+    if (wrote) {
+        if (!send(connection, ""))
+            return;
+        if (!connection->output.empty())
+            return;
+        if (connection->closing)
+            return drop(connection);
+        if (handle_lines(connection)) // what came while we were writing
+            watch(connection);
+        return;
+    }
+    if (receive(connection) && !connection->output.empty())
+        watch(connection);
+}
+
+bool ControlServer::receive(Handle connection)
+{
+    char bytes[kMaximumRequestBytes];
+    ssize_t count = recv(connection->fd.get(), bytes, sizeof bytes, 0);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (count <= 0) {
+        drop(connection);
+        return false;
+    }
+    try {
+        connection->input.add({bytes, static_cast<std::size_t>(count)});
+    } catch (const Failure& failure) {
+        if (send(connection, answer(failure)))
+            drop(connection);
+        return false;
+    }
+    return handle_lines(connection);
+}
+
+bool ControlServer::handle_lines(Handle connection)
+{
+    while (connection->output.empty()) {
+        std::optional<std::string> line = connection->input.next();
+        if (!line)
+            return true;
+        if (!handle(connection, *line))
+            return false;
+    }
+    return true;
+}
+
+bool ControlServer::handle(Handle connection, const std::string& line)
+{
+    try {
+        ControlRequest request = parse_request(line);
+        switch (request.call) {
+        case Call::Status:
+            return send(connection, answer(target_.status()));
+        case Call::Stats:
+            return send(connection, answer(target_.stats()));
+        case Call::Stop:
+            target_.stop();
+            return send(connection, answer());
+        case Call::Kill:
+            target_.kill();
+            return send(connection, answer());
+        case Call::Resize:
+            target_.resize(request.rows, request.columns);
+            return send(connection, answer());
+        case Call::Wait:
+            connection->waits = true;
+            return true;
+        case Call::Logs: {
+            std::string text = target_.logs();
+            connection->closing = true;
+            if (!send(connection, answer({{"bytes", text.size()}}) + text))
+                return false;
+            if (!connection->output.empty())
+                return true;
+            drop(connection);
+            return false;
+        }
+        case Call::Console:
+            return hand_over_console(connection);
+        }
+    } catch (const Failure& failure) {
+        return send(connection, answer(failure));
+    }
+    return true;
+}
+
+bool ControlServer::hand_over_console(Handle connection)
+{
+    if (!send(connection, answer()))
+        return false;
+    UniqueFd fd = std::move(connection->fd);
+    std::string typed = connection->input.take_rest();
+    loop_.unwatch(fd.get());
+    connections_.erase(connection);
+    target_.attach_console(std::move(fd), typed);
+    return false;
+}
+
+bool ControlServer::send(Handle connection, std::string_view text)
+{
+    connection->output += text;
+    ssize_t count = ::send(connection->fd.get(), connection->output.data(), connection->output.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count < 0 && errno != EAGAIN && errno != EINTR) {
+        drop(connection);
+        return false;
+    }
+    connection->output.erase(0, count < 0 ? 0 : static_cast<std::size_t>(count));
+    return true;
+}
+
+void ControlServer::drop(Handle connection)
+{
+    loop_.unwatch(connection->fd.get());
+    connections_.erase(connection);
+}
+
+} // namespace colinux

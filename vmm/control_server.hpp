@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+// ControlServer: the daemon's end of the control socket (NAME.sock). Answers requests on one thread;
+// a `console` request hands its connection over as a byte stream, `wait` is answered when the guest ends.
+// Clients are root's processes, but may be slow, wrong or gone at any moment.
+#pragma once
+
+#include "vmm/control_protocol.hpp"
+#include "vmm/guest_end.hpp"
+#include "vmm/sys/linux/event_loop.hpp"
+#include "vmm/sys/linux/unique_fd.hpp"
+
+#include <list>
+#include <string>
+
+namespace colinux {
+
+// What can be asked of a guest. Called on the server's thread.
+class ControlTarget {
+public:
+    virtual ~ControlTarget() = default;
+    virtual nlohmann::json status() = 0;
+    virtual nlohmann::json stats() = 0;
+    virtual void stop() = 0; // in order; does not wait
+    virtual void kill() = 0; // at once; does not wait
+    virtual std::string logs() = 0;
+    virtual void resize(std::uint16_t rows, std::uint16_t columns) = 0;
+    // From now on `connection` carries the console's bytes both ways; `typed` came behind the request.
+    // Must not throw.
+    virtual void attach_console(UniqueFd connection, const std::string& typed) = 0;
+};
+
+class ControlServer {
+public:
+    // Listens at `socket_path`, mode 0600. Failure: Internal.
+    ControlServer(const std::string& socket_path, ControlTarget& target);
+    ~ControlServer();
+
+    void start() { loop_.start(); }
+    // Tells everybody who waits how the guest ended, then closes all connections and ends the thread.
+    void finish(const GuestEnd& end);
+
+private:
+    struct Connection {
+        UniqueFd fd;
+        LineBuffer input;
+        std::string output; // not yet accepted by the peer
+        bool waits{};       // for the guest's end
+        bool closing{};     // as soon as output is empty
+    };
+    using Handle = std::list<Connection>::iterator;
+
+    void accept_one();
+    void watch(Handle connection);
+    void ready(Handle connection);
+    bool receive(Handle connection);     // false: the connection is gone
+    bool handle_lines(Handle connection); // likewise
+    bool handle(Handle connection, const std::string& line);
+    bool hand_over_console(Handle connection);
+    bool send(Handle connection, std::string_view text);
+    void drop(Handle connection);
+
+    ControlTarget& target_;
+    UniqueFd listener_;
+    std::list<Connection> connections_;
+    EventLoop loop_{"control"}; // last: its thread ends first
+};
+
+} // namespace colinux

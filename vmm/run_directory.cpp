@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmm/run_directory.hpp"
+
+#include "vmm/failure.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+namespace colinux {
+
+namespace {
+
+// The lock on `path`, or nothing when a living process holds it. A holder unlinks the file before it
+// lets go: a lock on a file that is no longer there under its name is worth nothing.
+UniqueFd try_lock(const std::string& path)
+{
+    for (int attempt = 0; attempt < 10; attempt++) {
+        UniqueFd lock{open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
+        if (!lock)
+            throw Failure{ExitCode::Internal, path + ": " + strerror(errno)};
+        struct stat mine, named;
+        if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
+            if (fstat(lock.get(), &mine) == 0 && stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino)
+                return lock;
+            continue;
+        }
+        usleep(10'000); // names() holds a dead guest's lock for a moment
+    }
+    return UniqueFd{};
+}
+
+} // namespace
+
+RunDirectory::RunDirectory()
+{
+    const char* chosen = getenv("COLINUX_RUN_DIR");
+    path_ = chosen && *chosen ? chosen : "/run/colinux";
+}
+
+void RunDirectory::create() const
+{
+    if (mkdir(path_.c_str(), 0700) == 0 || errno == EEXIST)
+        return;
+    ExitCode code = errno == EACCES || errno == EPERM ? ExitCode::NotRoot : ExitCode::Internal;
+    throw Failure{code, "cannot make " + path_ + ": " + strerror(errno)};
+}
+
+std::vector<std::string> RunDirectory::names() const
+{
+    std::vector<std::string> names;
+    std::unique_ptr<DIR, int (*)(DIR*)> folder{opendir(path_.c_str()), closedir};
+    if (!folder) {
+        if (errno == EACCES)
+            throw Failure{ExitCode::NotRoot, path_ + " may be read by root only: run this as root"};
+        return names;
+    }
+    while (const dirent* entry = readdir(folder.get())) {
+        std::string_view file = entry->d_name;
+        if (!file.ends_with(".lock"))
+            continue;
+        std::string name{file.substr(0, file.size() - 5)};
+        UniqueFd lock{open(lock_path(name).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
+        if (!lock)
+            continue;
+        if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+            names.push_back(name);
+            continue;
+        }
+        unlink(socket_path(name).c_str());
+        unlink(lock_path(name).c_str());
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+NameClaim::NameClaim(const RunDirectory& directory, const std::string& name) : directory_{directory}
+{
+    if (!name.empty()) {
+        if (!try_claim(name))
+            throw Failure{ExitCode::NameTaken, "a guest named '" + name + "' is running: choose another --name, or: colinux stop " + name};
+        return;
+    }
+    for (unsigned number = 1;; number++)
+        if (try_claim("guest" + std::to_string(number)))
+            return;
+}
+
+bool NameClaim::try_claim(const std::string& name)
+{
+    lock_ = try_lock(directory_.lock_path(name));
+    if (!lock_)
+        return false;
+    name_ = name;
+    socket_path_ = directory_.socket_path(name);
+    lock_path_ = directory_.lock_path(name);
+    unlink(socket_path_.c_str()); // a killed daemon's
+    return true;
+}
+
+void NameClaim::release()
+{
+    if (!lock_)
+        return;
+    unlink(socket_path_.c_str());
+    unlink(lock_path_.c_str());
+    lock_.reset();
+}
+
+} // namespace colinux

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmm/startup_report.hpp"
+
+#include <unistd.h>
+
+namespace colinux {
+
+using nlohmann::json;
+
+void StartupReport::progress(const std::string& text) { line({{"event", "progress"}, {"text", text}}, text); }
+
+void StartupReport::error(const Failure& failure)
+{
+    line({{"event", "error"}, {"code", static_cast<int>(failure.code())}, {"message", failure.what()}}, failure.what());
+}
+
+void StartupReport::ready(const std::string& name)
+{
+    line({{"event", "ready"}, {"name", name}, {"pid", getpid()}}, "guest " + name + " runs");
+}
+
+void StartupReport::ended(const GuestEnd& end)
+{
+    line({{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}}, "the guest has ended: " + end.reason);
+}
+
+void StartupReport::line(const json& event, const std::string& for_person)
+{
+    std::lock_guard lock{mutex_};
+    std::string text = pipe_ ? event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n" : "colinuxd: " + for_person + "\n";
+    if (write(pipe_ ? pipe_.get() : STDERR_FILENO, text.data(), text.size()) < 0)
+        return; // nobody listens any more: the guest runs on
+}
+
+} // namespace colinux

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+// StartupReport: what the daemon tells whoever started it, as JSON lines over an inherited pipe:
+//   {"event":"progress","text":"memory 40 %"}         any number
+//   {"event":"error","code":31,"message":"..."}       the start failed; nothing is left behind
+//   {"event":"ready","name":"guest1","pid":4711}      the guest runs, the control socket answers
+//   {"event":"ended","code":0,"reason":"powered off"} after ready, if the pipe is still open
+// The reader may go away at any time.
+#pragma once
+
+#include "vmm/failure.hpp"
+#include "vmm/guest_end.hpp"
+#include "vmm/sys/linux/unique_fd.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <mutex>
+#include <string>
+
+namespace colinux {
+
+class StartupReport {
+public:
+    explicit StartupReport(UniqueFd pipe) : pipe_{std::move(pipe)} {} // without one: to standard error, for a person
+
+    void progress(const std::string& text);
+    void error(const Failure& failure);
+    void ready(const std::string& name);
+    void ended(const GuestEnd& end);
+
+private:
+    void line(const nlohmann::json& event, const std::string& for_person);
+
+    std::mutex mutex_;
+    UniqueFd pipe_;
+};
+
+} // namespace colinux
