@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+// The CPU's registers and instructions that the core touches, named as in the SDM. Each function is one
+// instruction. MSR and control-register accesses need ring 0; the unit tests supply their own (fakes/cpu.cpp).
+#pragma once
+
+#include <cstdint>
+
+namespace colinux::cpu {
+
+inline constexpr std::uint64_t kCr0Mp = 1u << 1, kCr0Em = 1u << 2, kCr0Ts = 1u << 3;
+inline constexpr std::uint64_t kCr4Pae = 1u << 5, kCr4Mce = 1u << 6, kCr4Pge = 1u << 7, kCr4La57 = 1u << 12,
+                               kCr4FsGsBase = 1u << 16, kCr4OsXsave = 1u << 18, kCr4Fred = 1ull << 32;
+
+enum class Msr : std::uint32_t {
+    SysenterCs = 0x174,
+    SysenterEsp = 0x175,
+    SysenterEip = 0x176,
+    Pat = 0x277,
+    SpecCtrl = 0x48,
+    Xss = 0xda0,
+    Efer = 0xc0000080,
+    Star = 0xc0000081,
+    Lstar = 0xc0000082,
+    Cstar = 0xc0000083,
+    Sfmask = 0xc0000084,
+    TscAux = 0xc0000103,
+};
+
+struct CpuidResult {
+    std::uint32_t eax, ebx, ecx, edx;
+};
+
+#ifdef COLINUX_FAKE_CPU // unit tests: same names, defined in tests/fakes/cpu.cpp
+std::uint64_t read_msr(Msr msr);
+void write_msr(Msr msr, std::uint64_t value);
+std::uint64_t read_cr0();
+std::uint64_t read_cr4();
+std::uint64_t read_tsc();
+std::uint64_t read_xcr0();
+void write_xcr0(std::uint64_t value);
+CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf);
+template <int N>
+std::uint64_t read_debug()
+{
+    return N == 7 ? 0x400 : 0;
+}
+template <int N>
+void write_debug(std::uint64_t)
+{
+}
+#else
+inline std::uint64_t read_msr(Msr msr)
+{
+    std::uint32_t low, high;
+    asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(static_cast<std::uint32_t>(msr)));
+    return low | (static_cast<std::uint64_t>(high) << 32);
+}
+
+inline void write_msr(Msr msr, std::uint64_t value)
+{
+    asm volatile("wrmsr" : : "c"(static_cast<std::uint32_t>(msr)), "a"(static_cast<std::uint32_t>(value)),
+                 "d"(static_cast<std::uint32_t>(value >> 32)) : "memory");
+}
+
+inline std::uint64_t read_cr0()
+{
+    std::uint64_t value;
+    asm volatile("mov %%cr0, %0" : "=r"(value));
+    return value;
+}
+
+inline std::uint64_t read_cr4()
+{
+    std::uint64_t value;
+    asm volatile("mov %%cr4, %0" : "=r"(value));
+    return value;
+}
+
+inline std::uint64_t read_tsc()
+{
+    std::uint32_t low, high;
+    asm volatile("rdtsc" : "=a"(low), "=d"(high));
+    return low | (static_cast<std::uint64_t>(high) << 32);
+}
+
+inline std::uint64_t read_xcr0() // CR4.OSXSAVE must be set
+{
+    std::uint32_t low, high;
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low | (static_cast<std::uint64_t>(high) << 32);
+}
+
+inline void write_xcr0(std::uint64_t value)
+{
+    asm volatile("xsetbv" : : "c"(0), "a"(static_cast<std::uint32_t>(value)),
+                 "d"(static_cast<std::uint32_t>(value >> 32)));
+}
+
+inline CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf)
+{
+    CpuidResult r;
+    asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+    return r;
+}
+
+template <int N>
+std::uint64_t read_debug()
+{
+    std::uint64_t value;
+    asm volatile("mov %%db%c1, %0" : "=r"(value) : "i"(N));
+    return value;
+}
+
+template <int N>
+void write_debug(std::uint64_t value)
+{
+    asm volatile("mov %0, %%db%c1" : : "r"(value), "i"(N));
+}
+#endif
+
+inline void barrier() { asm volatile("" : : : "memory"); }
+
+} // namespace colinux::cpu

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+// The labels of world_switch.S, and the one place that calls it from C++. The unit tests link a fake switch that
+// plays a guest (tests/fakes/world_switch.cpp).
+#pragma once
+
+#include <colinux/passage.h>
+
+extern "C" {
+extern const char world_switch_begin[], world_switch_arrival[], world_switch_first_entry[], world_switch_nmi[],
+    world_switch_mce[], world_switch_debug[], world_switch_bad_selector[], world_switch_end[];
+}
+
+namespace colinux {
+
+#ifdef COLINUX_FAKE_CPU
+void call_world_switch(co_passage_switch_fn code, co_passage* page, co_world* from, co_world* to);
+#else
+// world_switch() follows the SysV ABI on every host, whatever the compiler's own is.
+inline void call_world_switch(co_passage_switch_fn code, co_passage* page, co_world* from, co_world* to)
+{
+    using Switch = __attribute__((sysv_abi)) void (*)(co_passage*, co_world*, co_world*);
+    reinterpret_cast<Switch>(code)(page, from, to);
+}
+#endif
+
+} // namespace colinux

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+// GuestRam: the physically contiguous runs of host memory that one guest owns. Allocated once, in the
+// largest blocks that the host gives, sorted and joined; every guest-physical address that reaches the
+// core is checked against it.
+#pragma once
+
+#include "base/address.hpp"
+#include "base/result.hpp"
+#include "core/frame_counter.hpp"
+
+#include <atomic>
+
+namespace colinux {
+
+class GuestRam {
+public:
+    struct Run {
+        Phys start;
+        std::uint64_t bytes;
+        std::uint64_t offset; // where it begins in the guest fd's mapping
+    };
+    struct Found {
+        std::uint64_t bytes;
+        std::uint64_t largest_run;
+    };
+
+    explicit GuestRam(FrameCounter& counter) : counter_{counter} {}
+    ~GuestRam();
+    GuestRam(const GuestRam&) = delete;
+    GuestRam& operator=(const GuestRam&) = delete;
+
+    // Take `bytes` in all (multiple of CO_BLOCK_SIZE), one run of at least `contiguous` among them. `found` is
+    // filled in either case. Errors: NoMemory, Interrupted, Busy (done already); then nothing is kept. May sleep.
+    Result<void> allocate(std::uint64_t bytes, std::uint64_t contiguous, Found& found);
+
+    // Is all of [start, start + bytes) this guest's, in one run?
+    bool contains(Phys start, std::uint64_t bytes) const;
+    // The frame at byte `offset` of the mapping; 0 when past the end.
+    Phys frame_at(std::uint64_t offset) const;
+
+    unsigned run_count() const { return run_count_; }
+    const Run& run(unsigned index) const { return runs_[index]; }
+    std::uint64_t bytes() const { return bytes_; }
+    std::uint64_t progress() const { return progress_.load(std::memory_order_relaxed); }
+
+private:
+    struct Block {
+        std::uint64_t start, bytes;
+    };
+
+    Result<void> collect(std::uint64_t bytes, std::uint64_t contiguous, Found& found);
+    void measure(Found& found);
+    void release_surplus(std::uint64_t bytes, std::uint64_t contiguous);
+    void join();
+    void release_all();
+
+    FrameCounter& counter_;
+    Block* blocks_{}; // sorted by start once collected
+    unsigned block_count_{}, block_capacity_{};
+    Run* runs_{};
+    unsigned run_count_{};
+    std::uint64_t bytes_{};
+    std::atomic<std::uint64_t> progress_{0};
+};
+
+} // namespace colinux

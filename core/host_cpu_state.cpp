@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "core/host_cpu_state.hpp"
+
+#include "core/arch/x86_64/cpu.hpp"
+
+namespace colinux {
+
+namespace {
+
+// Index = CO_MSR_*
+constexpr cpu::Msr kMsrs[CO_MSR_COUNT] = {
+    cpu::Msr::Star,        cpu::Msr::Lstar,       cpu::Msr::Cstar, cpu::Msr::Sfmask, cpu::Msr::SysenterCs,
+    cpu::Msr::SysenterEsp, cpu::Msr::SysenterEip, cpu::Msr::Pat,   cpu::Msr::TscAux, cpu::Msr::Xss,
+};
+
+struct Features {
+    bool xsave, spec_ctrl;
+    bool msr[CO_MSR_COUNT];
+};
+constinit Features features{};
+
+constexpr std::uint64_t kDr7Enabled = 0xff, kDr7Off = 0x400;
+
+// PAT and XSS act on ring 0, the host's handlers included: exchanged at each crossing. The others act only on
+// the way from and to user mode: exchanged per burst.
+constexpr unsigned kPerSwitchMsrs[] = {CO_MSR_PAT, CO_MSR_XSS};
+constexpr bool is_per_switch(unsigned index) { return index == CO_MSR_PAT || index == CO_MSR_XSS; }
+
+} // namespace
+
+void HostCpuState::detect()
+{
+    auto leaf1 = cpu::cpuid(1, 0);
+    auto leaf7 = cpu::cpuid(0, 0).eax >= 7 ? cpu::cpuid(7, 0) : cpu::CpuidResult{};
+    auto extended1 = cpu::cpuid(0x80000001, 0);
+    auto extended8 = cpu::cpuid(0x80000000, 0).eax >= 0x80000008 ? cpu::cpuid(0x80000008, 0) : cpu::CpuidResult{};
+    features = {};
+    features.xsave = leaf1.ecx & 1u << 27; // OSXSAVE: the host uses it
+    features.spec_ctrl = (leaf7.edx & (1u << 26 | 1u << 27 | 1u << 31)) || (extended8.ebx & (1u << 14 | 1u << 15 | 1u << 24));
+    for (bool& present : features.msr)
+        present = true;
+    features.msr[CO_MSR_TSC_AUX] = (extended1.edx & 1u << 27) || (leaf7.ecx & 1u << 22);
+    features.msr[CO_MSR_XSS] = features.xsave && (cpu::cpuid(0xd, 1).eax & 1u << 3);
+    features.msr[CO_MSR_SYSENTER_CS] = features.msr[CO_MSR_SYSENTER_ESP] = features.msr[CO_MSR_SYSENTER_EIP] =
+        leaf1.edx & 1u << 11;
+}
+
+void HostCpuState::read_host_values()
+{
+    for (unsigned i = 0; i < CO_MSR_COUNT; ++i)
+        host_msr_[i] = features.msr[i] ? cpu::read_msr(kMsrs[i]) : 0;
+    host_xcr0_ = features.xsave ? cpu::read_xcr0() : 0;
+}
+
+void HostCpuState::set_first_values(co_passage& page)
+{
+    InterruptsOff off;
+    read_host_values();
+    for (unsigned i = 0; i < CO_MSR_COUNT; ++i)
+        page.msr[i] = host_msr_[i];
+    guest_xcr0_ = host_xcr0_;
+    guest_spec_ctrl_ = 0;
+    guest_debug_ = {0, 0, 0, 0, 0xffff0ff0, kDr7Off};
+    guest_breakpoints_ = false;
+}
+
+void HostCpuState::enter_guest_mode(InterruptsOff&, co_passage& page)
+{
+    if (cpu_ != co_os_cpu()) {
+        cpu_ = co_os_cpu();
+        read_host_values();
+    }
+    for (unsigned i = 0; i < CO_MSR_COUNT; ++i) {
+        if (!is_per_switch(i) && features.msr[i] && page.msr[i] != host_msr_[i])
+            cpu::write_msr(kMsrs[i], page.msr[i]);
+    }
+    host_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
+    if (host_breakpoints_) {
+        host_debug_.save();
+        cpu::write_debug<7>(kDr7Off);
+        guest_debug_.load();
+    }
+    host_spec_ctrl_ = features.spec_ctrl ? cpu::read_msr(cpu::Msr::SpecCtrl) : 0;
+}
+
+void HostCpuState::leave_guest_mode(InterruptsOff&, co_passage& page)
+{
+    for (unsigned i = 0; i < CO_MSR_COUNT; ++i) {
+        if (!is_per_switch(i) && features.msr[i] && (page.msr_unsure || page.msr[i] != host_msr_[i]))
+            cpu::write_msr(kMsrs[i], host_msr_[i]);
+    }
+    if (host_breakpoints_) {
+        if (!guest_breakpoints_) // else after_switch() has saved them
+            guest_debug_.save();
+        host_debug_.load();
+    }
+}
+
+void HostCpuState::before_switch(InterruptsOff&, co_passage& page)
+{
+    for (unsigned i : kPerSwitchMsrs) {
+        if (features.msr[i] && page.msr[i] != host_msr_[i])
+            cpu::write_msr(kMsrs[i], page.msr[i]);
+    }
+    if (guest_xcr0_ != host_xcr0_)
+        cpu::write_xcr0(guest_xcr0_);
+    if (guest_breakpoints_)
+        guest_debug_.load();
+    if (guest_spec_ctrl_ != host_spec_ctrl_)
+        cpu::write_msr(cpu::Msr::SpecCtrl, guest_spec_ctrl_);
+}
+
+void HostCpuState::after_switch(InterruptsOff&, co_passage& page)
+{
+    if (features.spec_ctrl) {
+        guest_spec_ctrl_ = cpu::read_msr(cpu::Msr::SpecCtrl);
+        if (guest_spec_ctrl_ != host_spec_ctrl_)
+            cpu::write_msr(cpu::Msr::SpecCtrl, host_spec_ctrl_);
+    }
+    guest_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
+    if (guest_breakpoints_) {
+        guest_debug_.save();
+        cpu::write_debug<7>(kDr7Off);
+    }
+    if (features.xsave) {
+        guest_xcr0_ = cpu::read_xcr0();
+        if (guest_xcr0_ != host_xcr0_)
+            cpu::write_xcr0(host_xcr0_);
+    }
+    for (unsigned i : kPerSwitchMsrs) {
+        if (features.msr[i] && (page.msr_unsure || page.msr[i] != host_msr_[i]))
+            cpu::write_msr(kMsrs[i], host_msr_[i]);
+    }
+}
+
+void HostCpuState::DebugRegisters::save()
+{
+    dr0 = cpu::read_debug<0>();
+    dr1 = cpu::read_debug<1>();
+    dr2 = cpu::read_debug<2>();
+    dr3 = cpu::read_debug<3>();
+    dr6 = cpu::read_debug<6>();
+    dr7 = cpu::read_debug<7>();
+}
+
+void HostCpuState::DebugRegisters::load() const
+{
+    cpu::write_debug<0>(dr0);
+    cpu::write_debug<1>(dr1);
+    cpu::write_debug<2>(dr2);
+    cpu::write_debug<3>(dr3);
+    cpu::write_debug<6>(dr6);
+    cpu::write_debug<7>(dr7);
+}
+
+} // namespace colinux

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+// HostCpuState: the part of the CPU's state that the assembler does not exchange: MSRs, XCR0, debug registers.
+//
+// The host's values are constants of a CPU and read once when a vCPU comes to it; the guest's values of the
+// MSRs are in its passage page, kept there by the graft. So no MSR is read on the way, and one is written only
+// where the worlds differ. System call MSRs stay the guest's while the host merely handles an interrupt in
+// ring 0: enter_guest_mode() and leave_guest_mode() bracket a burst, before_switch() and after_switch() each crossing.
+#pragma once
+
+#include "core/interrupts_off.hpp"
+
+#include <colinux/passage.h>
+
+#include <cstdint>
+
+namespace colinux {
+
+class HostCpuState {
+public:
+    // What this CPU model has; at driver start.
+    static void detect();
+    // The guest starts with the host's values (PAT, XCR0), not with those after a hardware reset.
+    void set_first_values(co_passage& page);
+
+    void enter_guest_mode(InterruptsOff&, co_passage& page);
+    void leave_guest_mode(InterruptsOff&, co_passage& page);
+    void before_switch(InterruptsOff&, co_passage& page);
+    void after_switch(InterruptsOff&, co_passage& page);
+
+private:
+    struct DebugRegisters {
+        std::uint64_t dr0, dr1, dr2, dr3, dr6, dr7;
+        void save();
+        void load() const;
+    };
+
+    void read_host_values();
+
+    std::uint32_t cpu_{~0u}; // whose values are in host_msr_
+    std::uint64_t host_msr_[CO_MSR_COUNT]{};
+    std::uint64_t host_xcr0_{}, guest_xcr0_{};
+    std::uint64_t host_spec_ctrl_{}, guest_spec_ctrl_{};
+    DebugRegisters host_debug_{}, guest_debug_{};
+    bool host_breakpoints_{}, guest_breakpoints_{};
+};
+
+} // namespace colinux

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "core/monitor.hpp"
+
+#include "core/arch/x86_64/cpu.hpp"
+#include "core/cpu_watch.hpp"
+#include "core/heap.hpp"
+
+#include <initializer_list>
+
+namespace colinux {
+
+Monitor::Monitor(unsigned vcpus, FrameCounter& driver_frames, std::uint64_t ns_per_tick_32)
+    : vcpu_count_{vcpus}, ns_per_tick_32_{ns_per_tick_32}, frames_{&driver_frames}, ram_{frames_}
+{
+}
+
+Result<void> Monitor::create()
+{
+    lock_ = co_os_lock_create();
+    return lock_ ? Result<void>{} : Error::NoMemory;
+}
+
+Monitor::~Monitor()
+{
+    for (Line& line : lines_) {
+        if (line.watch)
+            co_os_event_unwatch(line.watch);
+    }
+    for (auto& vcpu : vcpus_)
+        destroy(vcpu.load());
+    for (auto& doorbell : doorbells_) {
+        if (co_os_event* event = doorbell.load())
+            co_os_event_put(event);
+    }
+    if (lock_)
+        co_os_lock_destroy(lock_);
+}
+
+// ---- requests -----------------------------------------------------------------------------------------------
+
+Result<void> Monitor::allocate_memory(co_allocate_memory& request)
+{
+    if (request.reserved[0] || request.reserved[1])
+        return Error::InvalidArgument;
+    LockGuard guard{lock_};
+    GuestRam::Found found{};
+    Result<void> result = ram_.allocate(request.bytes, request.contiguous, found);
+    request.found_bytes = found.bytes;
+    request.found_run = found.largest_run;
+    return result;
+}
+
+Result<void> Monitor::get_memory(co_get_memory& request)
+{
+    LockGuard guard{lock_};
+    request.count = ram_.run_count();
+    for (unsigned i = 0; i < request.count && i < request.capacity; ++i) {
+        const GuestRam::Run& run = ram_.run(i);
+        co_memory_range range{run.start.value, run.bytes, run.offset};
+        if (co_os_copy_to_user(request.ranges + i * sizeof(range), &range, sizeof(range)))
+            return Error::BadAddress;
+    }
+    return {};
+}
+
+Result<void> Monitor::set_passage(const co_set_passage& request)
+{
+    LockGuard guard{lock_};
+    if (has_passage_)
+        return Error::Busy;
+    for (co_u64 address : {request.code_phys, request.code_virt, request.data_phys, request.data_virt}) {
+        if (!is_aligned(address, kPageSize))
+            return Error::InvalidArgument;
+    }
+    if (!ram_.contains(Phys{request.code_phys}, kPageSize) ||
+        !ram_.contains(Phys{request.data_phys}, vcpu_count_ * kPageSize) ||
+        range_inside(request.code_phys, kPageSize, request.data_phys, vcpu_count_ * kPageSize))
+        return Error::InvalidArgument;
+    Passage::install_code(request);
+    passage_ = request;
+    has_passage_ = true;
+    return {};
+}
+
+Result<Vcpu*> Monitor::create_vcpu(unsigned index)
+{
+    LockGuard guard{lock_};
+    if (index >= vcpu_count_ || !has_passage_)
+        return Error::InvalidArgument;
+    if (vcpus_[index].load())
+        return Error::Exists;
+    Vcpu* vcpu = make<Vcpu>(*this, index, frames_);
+    if (!vcpu)
+        return Error::NoMemory;
+    Result<void> created = vcpu->create(passage_, cpu::read_cr4() & cpu::kCr4La57 ? 5 : 4);
+    if (!created) {
+        destroy(vcpu);
+        return created.error();
+    }
+    vcpus_[index].store(vcpu);
+    acquire(); // its file keeps the guest alive
+    return vcpu;
+}
+
+Result<void> Monitor::set_entry(Vcpu& vcpu, const co_vcpu_entry& entry)
+{
+    LockGuard guard{lock_};
+    if (vcpu.index() != 0 || entry.reserved || entry.idt_limit > 0xfff || !ram_.contains(Phys{entry.cr3}, kPageSize) ||
+        !is_aligned(entry.cr3, kPageSize))
+        return Error::InvalidArgument;
+    first_entry_ = entry;
+    return vcpu.start(entry);
+}
+
+Result<void> Monitor::bind_doorbell(const co_bind_doorbell& request)
+{
+    LockGuard guard{lock_};
+    if (request.doorbell >= CO_DOORBELLS || request.reserved)
+        return Error::InvalidArgument;
+    co_os_event* event = nullptr;
+    if (request.eventfd != -1) {
+        // A ring in flight on another CPU may still use the old event: a doorbell is bound once and stays
+        if (doorbells_[request.doorbell].load())
+            return Error::Busy;
+        event = co_os_event_get(request.eventfd);
+        if (!event)
+            return Error::InvalidArgument;
+        doorbells_[request.doorbell].store(event, std::memory_order_release);
+    }
+    return {};
+}
+
+Result<void> Monitor::bind_irq_line(const co_bind_irq_line& request)
+{
+    LockGuard guard{lock_};
+    if (request.line >= CO_IRQ_LINES || request.vcpu >= vcpu_count_)
+        return Error::InvalidArgument;
+    Line& line = lines_[request.line];
+    if (line.watch) {
+        co_os_event_unwatch(line.watch);
+        line.watch = nullptr;
+    }
+    if (request.eventfd == -1)
+        return {};
+    line.monitor = this;
+    line.vcpu = request.vcpu;
+    line.watch = co_os_event_watch(request.eventfd, line_raised, &line, request.line);
+    return line.watch ? Result<void>{} : Error::InvalidArgument;
+}
+
+CO_ABI void Monitor::line_raised(void* context, co_u32 number)
+{
+    auto& line = *static_cast<Line*>(context);
+    if (Vcpu* vcpu = line.monitor->vcpu(line.vcpu))
+        vcpu->raise(CO_PENDING_LINE0 + number);
+}
+
+void Monitor::request_stop()
+{
+    if (Vcpu* first = vcpu(0))
+        first->raise(CO_PENDING_STOP);
+}
+
+void Monitor::get_stats(co_guest_stats& stats)
+{
+    stats = {};
+    stats.frames = frames_.frames();
+    stats.overhead_frames = stats.frames - ram_.bytes() / kPageSize;
+    stats.memory_progress = ram_.progress();
+    stats.preemption_nmis = CpuWatch::preemptions();
+    for (auto& slot : vcpus_) {
+        Vcpu* vcpu = slot.load();
+        if (!vcpu)
+            continue;
+        for (unsigned call = 0; call < CO_CALL_COUNT; ++call) {
+            stats.calls[call] += vcpu->calls(call);
+            stats.switches += vcpu->calls(call);
+        }
+        stats.nmis += vcpu->calls(CO_CALL_NMI);
+        stats.passage_nmis += vcpu->passage_nmis();
+    }
+}
+
+Phys Monitor::frame_at(std::uint64_t offset)
+{
+    LockGuard guard{lock_};
+    return ram_.frame_at(offset);
+}
+
+// ---- for the vCPUs ------------------------------------------------------------------------------------------
+
+Vcpu* Monitor::vcpu(std::uint64_t index)
+{
+    return index < vcpu_count_ ? vcpus_[index].load(std::memory_order_acquire) : nullptr;
+}
+
+void Monitor::ring_doorbell(std::uint64_t doorbell)
+{
+    if (doorbell >= CO_DOORBELLS)
+        return;
+    if (co_os_event* event = doorbells_[doorbell].load(std::memory_order_acquire))
+        co_os_event_signal(event);
+}
+
+std::uint64_t Monitor::ticks_to_ns(std::uint64_t ticks) const
+{
+    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(ticks) * ns_per_tick_32_) >> 32);
+}
+
+void Monitor::end_with(unsigned exit, const co_u64 (&arg)[4])
+{
+    Ended expected = Ended::No;
+    if (!ended_.compare_exchange_strong(expected, Ended::Ending))
+        return;
+    end_ = {exit, {arg[0], arg[1], arg[2], arg[3]}};
+    ended_.store(Ended::Yes, std::memory_order_release);
+    for (unsigned i = 0; i < vcpu_count_; ++i) {
+        if (Vcpu* other = vcpu(i))
+            other->notify();
+    }
+}
+
+void Monitor::kill(unsigned reason, std::uint64_t detail) { end_with(CO_EXIT_KILLED, {reason, detail, 0, 0}); }
+
+} // namespace colinux

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The one place that knows how kernel versions differ (6.1 to 6.12). Everything else in this folder is
+ * written against the newest interface.
+ */
+#ifndef COLINUX_LINUX_COMPAT_H
+#define COLINUX_LINUX_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/mm.h>
+#include <linux/version.h>
+
+/* The NMI entry that works with whatever stack and NMI mask it finds; made for KVM. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+extern asmlinkage void asm_exc_nmi_kvm_vmx(void);
+#define co_nmi_entry asm_exc_nmi_kvm_vmx
+#else
+extern asmlinkage void asm_exc_nmi_noist(void);
+#define co_nmi_entry asm_exc_nmi_noist
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
+static inline void co_eventfd_signal(struct eventfd_ctx *context)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(context);
+#else
+	eventfd_signal(context, 1);
+#endif
+}
+
+#endif

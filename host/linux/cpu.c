@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * This CPU: interrupts off and on, handing over interrupts and NMIs that arrived while the guest ran, kicks,
+ * and when the host wants its CPU back. See host_os.h for the contracts.
+ */
+#include <linux/nmi.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/resume_user_mode.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/smp.h>
+#include <trace/events/ipi.h>
+#include <asm/apic.h>
+#include <asm/desc.h>
+#include <asm/nmi.h>
+
+#include <colinux/host_os.h>
+#include "compat.h"
+#include "glue.h"
+
+asmlinkage void co_enter_handler(unsigned long entry);
+
+static DEFINE_PER_CPU(unsigned int, co_expected_nmis);
+
+void co_os_interrupts_off(void)
+{
+	local_irq_disable();
+}
+
+void co_os_interrupts_on(void)
+{
+	local_irq_enable();
+}
+
+co_u32 co_os_cpu(void)
+{
+	return raw_smp_processor_id();
+}
+
+void co_os_take_interrupt(co_u32 vector)
+{
+	struct desc_ptr idt;
+
+	store_idt(&idt);
+	co_enter_handler(gate_offset((gate_desc *)idt.address + vector));
+}
+
+void co_os_take_nmi(void)
+{
+	co_enter_handler((unsigned long)co_nmi_entry);
+}
+
+void co_os_take_machine_check(void)
+{
+	asm volatile("int $18" : : : "memory");
+}
+
+void co_os_kick_cpu(co_u32 cpu)
+{
+	smp_send_reschedule(cpu);
+}
+
+void co_os_send_nmi(co_u32 cpu)
+{
+	per_cpu(co_expected_nmis, cpu) = 1;
+	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
+}
+
+static int co_nmi_handler(unsigned int type, struct pt_regs *regs)
+{
+	return this_cpu_xchg(co_expected_nmis, 0) ? NMI_HANDLED : NMI_DONE;
+}
+
+int co_cpu_init(void)
+{
+	return register_nmi_handler(NMI_LOCAL, co_nmi_handler, 0, "colinux");
+}
+
+void co_cpu_exit(void)
+{
+	unregister_nmi_handler(NMI_LOCAL, "colinux");
+}
+
+CO_BOOL co_os_must_return(void)
+{
+	return signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME);
+}
+
+CO_BOOL co_os_must_yield(void)
+{
+	return need_resched() || co_os_must_return();
+}
+
+void co_os_yield(CO_BOOL eager)
+{
+	if (eager)
+		yield();
+	else
+		cond_resched();
+}
+
+void co_os_note_guest(void)
+{
+	rcu_note_context_switch(false);
+}

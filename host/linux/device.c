@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/colinux: turns file operations into the core's requests, knows nothing about guests itself. Root only,
+ * by the node's mode. Three kinds of file: the device, a guest, a vCPU.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/uaccess.h>
+
+#include <colinux/abi.h>
+#include <colinux/host_os.h>
+#include "compat.h"
+#include "glue.h"
+
+#define LARGEST_ARGUMENT 1024
+
+static const struct file_operations co_guest_fops;
+static const struct file_operations co_vcpu_fops;
+static atomic_t co_guests = ATOMIC_INIT(0);
+static DEFINE_MUTEX(co_watch_lock);
+
+static void co_count_guest(int change)
+{
+	mutex_lock(&co_watch_lock);
+	if (change > 0 && atomic_inc_return(&co_guests) == 1)
+		co_watch_start();
+	else if (change < 0 && atomic_dec_return(&co_guests) == 0)
+		co_watch_stop();
+	mutex_unlock(&co_watch_lock);
+}
+
+/* Copies the argument in and out around one request of the core. */
+static long co_request(struct file *file, unsigned int code, unsigned long argument,
+		       co_s64 (*request)(struct file *file, co_u32 code, void *copy, co_u64 value))
+{
+	u64 copy[LARGEST_ARGUMENT / 8];
+	unsigned int bytes = _IOC_SIZE(code);
+	long result;
+
+	if (bytes > sizeof(copy) || _IOC_TYPE(code) != 0xC0)
+		return -ENOTTY;
+	memset(copy, 0, bytes);
+	if ((_IOC_DIR(code) & _IOC_WRITE) && copy_from_user(copy, (void __user *)argument, bytes))
+		return -EFAULT;
+	result = request(file, code, bytes ? copy : NULL, argument);
+	if ((_IOC_DIR(code) & _IOC_READ) && result != -ENOTTY && copy_to_user((void __user *)argument, copy, bytes))
+		return -EFAULT;
+	return result;
+}
+
+static long co_make_file(const char *name, const struct file_operations *fops, void *created)
+{
+	return anon_inode_getfd(name, fops, created, O_RDWR | O_CLOEXEC);
+}
+
+static int co_map(struct vm_area_struct *vma, const struct vm_operations_struct *operations)
+{
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_ops = operations;
+	return 0;
+}
+
+static vm_fault_t co_map_frame(struct vm_fault *fault, co_u64 phys)
+{
+	if (!phys)
+		return VM_FAULT_SIGBUS;
+	fault->page = pfn_to_page(PHYS_PFN(phys));
+	get_page(fault->page);
+	return 0;
+}
+
+/* ---- the device -------------------------------------------------------------------------- */
+
+static co_s64 co_device_request(struct file *file, co_u32 code, void *copy, co_u64 value)
+{
+	void *created = NULL;
+	co_s64 result = co_core_device_request(code, copy, &created);
+
+	if (!created)
+		return result;
+	co_count_guest(1);
+	result = co_make_file("colinux-guest", &co_guest_fops, created);
+	if (result < 0) {
+		co_core_guest_release(created);
+		co_count_guest(-1);
+	}
+	return result;
+}
+
+static long co_device_ioctl(struct file *file, unsigned int code, unsigned long argument)
+{
+	return co_request(file, code, argument, co_device_request);
+}
+
+static const struct file_operations co_device_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = co_device_ioctl,
+	.llseek = noop_llseek,
+};
+
+/* ---- a guest ----------------------------------------------------------------------------- */
+
+static co_s64 co_guest_request(struct file *file, co_u32 code, void *copy, co_u64 value)
+{
+	void *created = NULL;
+	co_s64 result = co_core_guest_request(file->private_data, code, copy, value, &created);
+
+	if (!created)
+		return result;
+	result = co_make_file("colinux-vcpu", &co_vcpu_fops, created);
+	if (result < 0)
+		co_core_vcpu_release(created);
+	return result;
+}
+
+static long co_guest_ioctl(struct file *file, unsigned int code, unsigned long argument)
+{
+	return co_request(file, code, argument, co_guest_request);
+}
+
+static int co_guest_release(struct inode *inode, struct file *file)
+{
+	co_core_guest_release(file->private_data);
+	co_count_guest(-1);
+	return 0;
+}
+
+static vm_fault_t co_guest_fault(struct vm_fault *fault)
+{
+	return co_map_frame(fault, co_core_guest_frame(fault->vma->vm_file->private_data,
+						       (co_u64)fault->pgoff << PAGE_SHIFT));
+}
+
+static const struct vm_operations_struct co_guest_vm_operations = { .fault = co_guest_fault };
+
+static int co_guest_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return co_map(vma, &co_guest_vm_operations);
+}
+
+static const struct file_operations co_guest_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = co_guest_ioctl,
+	.release = co_guest_release,
+	.mmap = co_guest_mmap,
+	.llseek = noop_llseek,
+};
+
+/* ---- a vCPU ------------------------------------------------------------------------------ */
+
+static co_s64 co_vcpu_request(struct file *file, co_u32 code, void *copy, co_u64 value)
+{
+	return co_core_vcpu_request(file->private_data, code, copy);
+}
+
+static long co_vcpu_ioctl(struct file *file, unsigned int code, unsigned long argument)
+{
+	return co_request(file, code, argument, co_vcpu_request);
+}
+
+static int co_vcpu_release(struct inode *inode, struct file *file)
+{
+	co_core_vcpu_release(file->private_data);
+	return 0;
+}
+
+static vm_fault_t co_vcpu_fault(struct vm_fault *fault)
+{
+	return co_map_frame(fault, co_core_vcpu_frame(fault->vma->vm_file->private_data,
+						      (co_u64)fault->pgoff << PAGE_SHIFT));
+}
+
+static const struct vm_operations_struct co_vcpu_vm_operations = { .fault = co_vcpu_fault };
+
+static int co_vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return co_map(vma, &co_vcpu_vm_operations);
+}
+
+static const struct file_operations co_vcpu_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = co_vcpu_ioctl,
+	.release = co_vcpu_release,
+	.mmap = co_vcpu_mmap,
+	.llseek = noop_llseek,
+};
+
+/* ---- module ------------------------------------------------------------------------------ */
+
+static int co_show_state(char *buffer, const struct kernel_param *parameter)
+{
+	struct co_driver_state state;
+
+	co_core_state(&state);
+	return sysfs_emit(buffer, "%llu\n", parameter->arg ? state.frames : (co_u64)state.guests);
+}
+
+static const struct kernel_param_ops co_state_ops = { .get = co_show_state };
+module_param_cb(guests, &co_state_ops, NULL, 0444);
+MODULE_PARM_DESC(guests, "guests alive (read only)");
+module_param_cb(frames_in_use, &co_state_ops, (void *)1, 0444);
+MODULE_PARM_DESC(frames_in_use, "4 KiB frames that the driver holds (read only)");
+
+static struct miscdevice co_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "colinux",
+	.fops = &co_device_fops,
+	.mode = 0600,
+};
+
+static int __init co_module_init(void)
+{
+	int error = co_cpu_init();
+
+	if (error)
+		return error;
+	co_core_start(0);
+	error = misc_register(&co_device);
+	if (error) {
+		co_core_stop();
+		co_cpu_exit();
+	}
+	return error;
+}
+
+static void __exit co_module_exit(void)
+{
+	misc_deregister(&co_device);
+	co_core_stop();
+	co_cpu_exit();
+}
+
+module_init(co_module_init);
+module_exit(co_module_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Cooperative Linux: runs Linux guests beside this kernel without hardware virtualization");

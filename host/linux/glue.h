@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the files of this folder call in each other. */
+#ifndef COLINUX_LINUX_GLUE_H
+#define COLINUX_LINUX_GLUE_H
+
+int co_cpu_init(void);
+void co_cpu_exit(void);
+
+/* The timers that look after CPUs which a guest keeps: run while guests exist. */
+void co_watch_start(void);
+void co_watch_stop(void);
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Heap, runs and frames. Frames of runs are ordinary pages with a reference count each, so that user mappings
+ * of guest RAM work with O_DIRECT and io_uring. */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <asm/io.h>
+
+#include <colinux/abi.h>
+#include <colinux/host_os.h>
+#include "compat.h"
+
+#define LARGEST_ORDER 10 /* 4 MiB: the page allocator's limit on x86 */
+
+void *co_os_heap_allocate(co_u64 bytes)
+{
+	return kvzalloc(bytes, GFP_KERNEL);
+}
+
+void co_os_heap_free(void *memory)
+{
+	kvfree(memory);
+}
+
+co_u64 co_os_run_limit(void)
+{
+	return PAGE_SIZE << LARGEST_ORDER;
+}
+
+co_u64 co_os_run_allocate(co_u64 bytes)
+{
+	unsigned int order = get_order(bytes);
+	struct page *pages = alloc_pages(GFP_HIGHUSER | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN, order);
+
+	if (!pages)
+		return 0;
+	split_page(pages, order);
+	return page_to_phys(pages);
+}
+
+void co_os_run_free(co_u64 phys, co_u64 bytes)
+{
+	co_u64 end = phys + bytes;
+
+	for (; phys < end; phys += PAGE_SIZE) {
+		__free_page(pfn_to_page(PHYS_PFN(phys)));
+		if (!(phys & (SZ_1M - 1)))
+			cond_resched();
+	}
+}
+
+co_u64 co_os_frame_allocate(void)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+
+	return page ? page_to_phys(page) : 0;
+}
+
+void co_os_frame_free(co_u64 phys)
+{
+	__free_page(pfn_to_page(PHYS_PFN(phys)));
+}
+
+void *co_os_frame_address(co_u64 phys)
+{
+	return phys_to_virt(phys);
+}
+
+co_u64 co_os_text_frame(const void *text)
+{
+	return page_to_phys(vmalloc_to_page(text));
+}
+
+int co_os_copy_to_user(co_u64 user_address, const void *from, co_u64 bytes)
+{
+	return copy_to_user((void __user *)(unsigned long)user_address, from, bytes) ? -EFAULT : 0;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sleeping vCPUs, mutexes, the log. */
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+
+#include <colinux/host_os.h>
+
+struct co_os_waiter {
+	wait_queue_head_t queue;
+};
+
+struct co_os_lock {
+	struct mutex mutex;
+};
+
+struct co_os_waiter *co_os_waiter_create(void)
+{
+	struct co_os_waiter *waiter = kzalloc(sizeof(*waiter), GFP_KERNEL);
+
+	if (waiter)
+		init_waitqueue_head(&waiter->queue);
+	return waiter;
+}
+
+void co_os_waiter_destroy(struct co_os_waiter *waiter)
+{
+	kfree(waiter);
+}
+
+void co_os_wait(struct co_os_waiter *waiter, bool (*ready)(void *context), void *context)
+{
+	wait_event_interruptible(waiter->queue, ready(context) || co_os_must_return());
+}
+
+void co_os_wake(struct co_os_waiter *waiter)
+{
+	wake_up(&waiter->queue);
+}
+
+struct co_os_lock *co_os_lock_create(void)
+{
+	struct co_os_lock *lock = kzalloc(sizeof(*lock), GFP_KERNEL);
+
+	if (lock)
+		mutex_init(&lock->mutex);
+	return lock;
+}
+
+void co_os_lock_destroy(struct co_os_lock *lock)
+{
+	mutex_destroy(&lock->mutex);
+	kfree(lock);
+}
+
+void co_os_lock_acquire(struct co_os_lock *lock)
+{
+	mutex_lock(&lock->mutex);
+}
+
+void co_os_lock_release(struct co_os_lock *lock)
+{
+	mutex_unlock(&lock->mutex);
+}
+
+void co_os_log(const char *format, co_u64 a, co_u64 b)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line), format, a, b);
+	pr_info("colinux: %s\n", line);
+}
