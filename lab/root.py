@@ -80,7 +80,7 @@ def _base(package):
         for applet in applets:
             if applet != "bin/busybox":
                 archive.symlink(applet, "/bin/busybox")
-        archive.file("etc/passwd", b"root::0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
+        archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
         archive.file("etc/group", b"root:x:0:\ntty:x:5:\nnogroup:x:65534:\n")
         archive.file("etc/hosts", b"127.0.0.1 localhost lab\n")
         archive.file("etc/os-release", f'PRETTY_NAME="coLinux lab, {package.key}"\n'.encode())
@@ -173,9 +173,9 @@ def write_initramfs(path, package, options, tty, put_on_disk):
         archive = Archive(out)
         archive.tree(os.path.join(LAB, "init"), "init")
         archive.file("lab/command", command_script(options.command).encode())
-        archive.file("lab/get-list", "".join(lab_path(remote) + "\n" for remote, _ in options.get).encode())
         settings = {"LAB_TTY": "1" if tty else "", "LAB_DRIVER": "" if options.no_driver else "1",
-                    "LAB_PUT_DISK": "1" if put_on_disk else "", "TERM": os.environ.get("TERM", "dumb") if tty else "dumb"}
+                    "LAB_PUT_DISK": "1" if put_on_disk else "", "LAB_GET": shlex.join(remote for remote, _ in options.get),
+                    "TERM": os.environ.get("TERM", "dumb") if tty else "dumb"}
         archive.file("lab/settings", "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()).encode())
         if put_on_disk:
             archive.file("lab/put-list", "".join(f"{number} {lab_path(remote)}\n" for number, (_, remote) in enumerate(options.put)).encode())

@@ -23,6 +23,7 @@ from terminal import Escape, Raw, read_typed, size
 
 TIMEOUT = 124
 LAB_FAILURE = 125
+LEFT = 130  # the user went away: Ctrl-A x, or a closed pipe behind us
 
 
 def _die_with_parent():
@@ -36,6 +37,7 @@ class Session:
         self.process = None
         self.exit_code = None   # COMMAND's, when it said so
         self.received = set()   # --get paths that arrived
+        self.left = False
         self.raw = Raw()
 
     def __enter__(self):
@@ -97,9 +99,13 @@ class Session:
                 while data:
                     data = data[os.write(descriptor, data):]
         except BrokenPipeError:  # `lab run ... | head`
-            self.process.kill()
+            self._leave()
         except OSError:
             pass
+
+    def _leave(self):
+        self.left = True
+        self.process.kill()
 
     def _input(self):
         channel = self.sockets["stdin"]
@@ -116,7 +122,7 @@ class Session:
             data, leave = escape.filter(typed)
             self.sockets["tty"].sendall(data)
             if leave:
-                self.process.kill()
+                self._leave()
 
     def _get(self):
         try:
@@ -167,6 +173,8 @@ class Session:
         return self.verdict()
 
     def verdict(self):
+        if self.left:
+            return LEFT
         if self.exit_code is None:
             raise LabFailure(self.cause_of_death())
         missing = [remote for remote, _ in self.options.get if remote not in self.received]
