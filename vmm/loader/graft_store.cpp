@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmm/loader/graft_store.hpp"
+
+#include "vmm/failure.hpp"
+#include "vmm/loader/boot.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+namespace colinux {
+namespace {
+
+constexpr std::uint64_t kScratchStart = 1ull << 30; // any address that guest RAM could have
+
+} // namespace
+
+std::vector<std::filesystem::path> graft_directories()
+{
+    std::vector<std::filesystem::path> directories;
+    if (const char* given = std::getenv("COLINUX_GRAFTS")) {
+        std::istringstream list{given};
+        for (std::string directory; std::getline(list, directory, ':');)
+            if (!directory.empty())
+                directories.emplace_back(directory);
+    }
+    std::error_code ignored;
+    std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+    if (!program.empty())
+        directories.push_back(program.parent_path().parent_path() / "grafts");
+    directories.emplace_back("/usr/lib/colinux/grafts");
+    directories.emplace_back("/var/cache/colinux/grafts");
+    return directories;
+}
+
+std::vector<GraftEntry> list_grafts()
+{
+    std::vector<GraftEntry> grafts;
+    for (const auto& directory : graft_directories()) {
+        std::error_code ignored;
+        for (const auto& entry : std::filesystem::directory_iterator{directory, ignored}) {
+            std::string release = entry.path().filename();
+            bool known = std::ranges::any_of(grafts, [&](const GraftEntry& graft) { return graft.release == release; });
+            if (!known && std::filesystem::is_regular_file(entry.path() / "graft.o", ignored))
+                grafts.push_back({release, entry.path() / "graft.o"});
+        }
+    }
+    std::ranges::sort(grafts, {}, &GraftEntry::release);
+    return grafts;
+}
+
+GraftObject find_graft(const std::string& release)
+{
+    for (const GraftEntry& graft : list_grafts())
+        if (graft.release == release)
+            return GraftObject::read(graft.path);
+    throw Failure{ExitCode::NoGraft, "no graft for kernel " + release + "; install linux-headers-" + release + " and run `colinux graft build`"};
+}
+
+KernelCheck check_kernel(const std::string& path)
+{
+    KernelImage kernel = KernelImage::open(path);
+    GraftObject graft = find_graft(kernel.release());
+    std::uint64_t bytes = contiguous_bytes_needed(kernel, 0);
+    std::vector<std::byte> scratch(bytes);
+    GuestMemory memory{{{.phys = kScratchStart, .bytes = bytes, .host = scratch.data()}}};
+    LoadedKernel loaded = load_kernel(kernel, graft, {}, {}, memory);
+    return {kernel.release(), kernel.banner(), graft.path(), loaded.multi_cpu_ok, bytes};
+}
+
+} // namespace colinux

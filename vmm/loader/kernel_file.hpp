@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+// KernelFile: what lies in /boot, opened up. Takes a bzImage (vmlinuz) or a plain ELF vmlinux and
+// yields the ELF image in it. Says precisely why a file cannot be a guest kernel; the file itself
+// is only read.
+#pragma once
+
+#include "vmm/failure.hpp"
+#include "vmm/loader/byte_view.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace colinux {
+
+struct KernelFile {
+    std::vector<std::byte> elf;          // the unpacked vmlinux, possibly followed by relocation data
+    std::vector<std::byte> setup_header; // of a bzImage: bytes 0x1f1.. of the zero page; empty for an ELF file
+};
+
+// Failure: KernelMissing (cannot be opened or read), KernelDamaged (truncated, damaged, not a
+// kernel, another architecture), KernelUnfit (a kernel that cannot be taken over by its format).
+KernelFile read_kernel_file(const std::string& path);
+
+// The same on bytes in memory; `path` serves messages only.
+KernelFile parse_kernel_file(ByteView bytes, const std::string& path);
+
+// The whole regular file. Failure with `missing` when it cannot be read; `what` names its kind: "kernel".
+std::vector<std::byte> read_whole_file(const std::string& path, const std::string& what, ExitCode missing);
+
+} // namespace colinux
