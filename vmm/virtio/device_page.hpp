@@ -5,9 +5,9 @@
 
 #include <colinux/transport.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <cstring>
 #include <span>
 
 namespace colinux {
@@ -54,7 +54,7 @@ public:
     {
         co_u32 generation = load(page_->config_generation) | 1;
         atomic(page_->config_generation).store(generation);
-        std::memcpy(page_->config, config.data(), config.size());
+        std::ranges::copy(config, reinterpret_cast<std::byte*>(page_->config));
         atomic(page_->config_generation).store(generation + 1);
     }
 
