@@ -17,8 +17,6 @@ constexpr std::uint64_t kFlatData = 0x00cf93000000ffffull;
 constexpr unsigned kVectorDebug = 1, kVectorNmi = 2, kVectorNotPresent = 11, kVectorStack = 12, kVectorProtection = 13,
                    kVectorMachineCheck = 18;
 
-std::uint64_t code_offset(const char* label) { return label - world_switch_begin; }
-
 void set_gate(co_u64* idt, unsigned vector, std::uint64_t handler)
 {
     constexpr std::uint64_t kPresentInterruptGate = 0x8e00ull << 32;
@@ -29,11 +27,11 @@ void set_gate(co_u64* idt, unsigned vector, std::uint64_t handler)
 
 void fill_idt(co_u64* idt, std::uint64_t code)
 {
-    set_gate(idt, kVectorDebug, code + code_offset(world_switch_debug));
-    set_gate(idt, kVectorNmi, code + code_offset(world_switch_nmi));
-    set_gate(idt, kVectorMachineCheck, code + code_offset(world_switch_mce));
+    set_gate(idt, kVectorDebug, code + world_switch_offsets.debug);
+    set_gate(idt, kVectorNmi, code + world_switch_offsets.nmi);
+    set_gate(idt, kVectorMachineCheck, code + world_switch_offsets.mce);
     for (unsigned vector : {kVectorNotPresent, kVectorStack, kVectorProtection})
-        set_gate(idt, vector, code + code_offset(world_switch_bad_selector));
+        set_gate(idt, vector, code + world_switch_offsets.bad_selector);
 }
 
 bool has_fsgsbase() { return cpu::cpuid(7, 0).ebx & 1; }
@@ -43,7 +41,7 @@ bool has_fsgsbase() { return cpu::cpuid(7, 0).ebx & 1; }
 void Passage::install_code(const co_set_passage& where)
 {
     auto* page = static_cast<char*>(co_os_frame_address(where.code_phys));
-    for (std::uint64_t i = 0; i < code_offset(world_switch_end); ++i)
+    for (std::uint64_t i = 0; i < world_switch_offsets.end; ++i)
         page[i] = world_switch_begin[i];
 }
 
@@ -76,7 +74,7 @@ Result<void> Passage::create(const co_set_passage& where, unsigned vcpu, unsigne
 void Passage::set_world(co_world& world, std::uint64_t page, std::uint64_t code, co_u64* idt, std::uint64_t idt_virt)
 {
     world.page = page;
-    world.arrival = code + code_offset(world_switch_arrival);
+    world.arrival = code + world_switch_offsets.arrival;
     auto world_offset = reinterpret_cast<std::uint64_t>(&world) - reinterpret_cast<std::uint64_t>(page_);
     world.passage_gdt[2] = kFlatCode;
     world.passage_gdt[3] = kFlatData;
@@ -97,7 +95,7 @@ void Passage::set_first_state(const co_vcpu_entry& entry)
     frame[4] = entry.rsi;  // RBP
     frame[5] = entry.rdi;  // RBX
     frame[6] = 2;          // RFLAGS: IF = 0
-    frame[7] = guest.arrival - code_offset(world_switch_arrival) + code_offset(world_switch_first_entry);
+    frame[7] = guest.arrival - world_switch_offsets.arrival + world_switch_offsets.first_entry;
     guest.rsp = guest.page + offsetof(co_passage, stack);
 
     guest.cr0 = cpu::read_cr0() & ~(cpu::kCr0Ts | cpu::kCr0Em);

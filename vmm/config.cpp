@@ -18,8 +18,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kMaximumCommandLine = 1500; // 2047 in the kernel, less what the loader adds
-
 void refuse_unknown(const json& object, const std::set<std::string>& known)
 {
     for (const auto& item : object.items())
@@ -57,13 +55,13 @@ NetConfig net_from(const json& object)
 
 MachineConfig machine_from(const json& object)
 {
-    refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "graft_directory", "memory_bytes", "vcpus", "disks", "nets"});
+    refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets"});
     MachineConfig config;
     config.name = object.value("name", "");
     config.kernel = object.value("kernel", "");
     config.initrd = object.value("initrd", "");
     config.command_line = object.value("command_line", "");
-    config.graft_directory = object.value("graft_directory", "");
+    config.graft_directory = object.value("");
     config.memory_bytes = number_in(object, "memory_bytes", config.memory_bytes);
     config.vcpus = number_in(object, "vcpus", config.vcpus);
     for (const json& disk : object.value("disks", json::array())) {
@@ -104,7 +102,7 @@ std::string config_to_json(const MachineConfig& config)
                 {"kernel", config.kernel},
                 {"initrd", config.initrd},
                 {"command_line", config.command_line},
-                {"graft_directory", config.graft_directory},
+                {config.graft_directory},
                 {"memory_bytes", config.memory_bytes},
                 {"vcpus", config.vcpus},
                 {"disks", disks},
@@ -129,8 +127,6 @@ void check_config(const MachineConfig& config)
         check_name(config.name);
     if (config.kernel.empty())
         throw Failure{ExitCode::KernelMissing, "no kernel: give --kernel VMLINUZ, or --disk with an image that has one"};
-    if (config.command_line.size() > kMaximumCommandLine)
-        throw Failure{ExitCode::Usage, "the kernel command line is longer than " + std::to_string(kMaximumCommandLine) + " characters"};
     if (config.memory_bytes < kMinimumMemoryBytes)
         throw Failure{ExitCode::MemorySize, "memory " + size_text(config.memory_bytes) + " is too small: a guest needs at least " + size_text(kMinimumMemoryBytes)};
     if (config.memory_bytes % CO_BLOCK_SIZE != 0)

@@ -30,7 +30,6 @@ struct MachineConfig {
     std::string kernel; // vmlinuz, as it comes from the distribution's package
     std::string initrd; // empty: none
     std::string command_line;
-    std::string graft_directory;             // holds RELEASE/graft.o
     std::uint64_t memory_bytes{512ull << 20}; // a multiple of 2 MiB
     std::uint32_t vcpus{1};
     std::vector<DiskConfig> disks;

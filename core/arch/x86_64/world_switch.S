@@ -46,8 +46,7 @@
 
 	.section .text
 	.balign 2048 /* so that it does not cross a page */
-	.globl world_switch_begin, world_switch_end, world_switch_arrival, world_switch_first_entry
-	.globl world_switch_nmi, world_switch_mce, world_switch_debug, world_switch_bad_selector
+	.globl world_switch_begin
 	.type world_switch_begin, @notype
 world_switch_begin:
 	CO_UNWIND_HINT
@@ -288,4 +287,17 @@ world_switch_bad_selector:
 	movq	%r15, (%rsp)
 	iretq
 world_switch_end:
+
+/* Where things lie, from the start: struct WorldSwitchOffsets in world_switch.hpp */
+	.section .rodata
+	.balign 4
+	.globl world_switch_offsets
+world_switch_offsets:
+	.long world_switch_arrival - world_switch_begin
+	.long world_switch_first_entry - world_switch_begin
+	.long world_switch_nmi - world_switch_begin
+	.long world_switch_mce - world_switch_begin
+	.long world_switch_debug - world_switch_begin
+	.long world_switch_bad_selector - world_switch_begin
+	.long world_switch_end - world_switch_begin
 	.section .note.GNU-stack, "", @progbits

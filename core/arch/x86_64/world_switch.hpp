@@ -5,9 +5,16 @@
 
 #include <colinux/passage.h>
 
+namespace colinux {
+// Byte offsets from the start of the code; in the assembler's order.
+struct WorldSwitchOffsets {
+    co_u32 arrival, first_entry, nmi, mce, debug, bad_selector, end;
+};
+} // namespace colinux
+
 extern "C" {
-extern const char world_switch_begin[], world_switch_arrival[], world_switch_first_entry[], world_switch_nmi[],
-    world_switch_mce[], world_switch_debug[], world_switch_bad_selector[], world_switch_end[];
+extern const char world_switch_begin[];
+extern const colinux::WorldSwitchOffsets world_switch_offsets;
 }
 
 namespace colinux {
