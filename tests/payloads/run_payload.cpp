@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+// run_payload FILE [COUNT]: runs a payload guest (payload.h) straight on the driver's ioctls and prints what came of
+// it, one "name value" per line. Exit code 0 when the guest powered itself off without failures; 1 otherwise.
+#include "payload.h"
+
+#include <colinux/abi.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <vector>
+
+namespace {
+
+constexpr std::uint64_t kTablesOffset = CO_GRAFT_BYTES; // page tables lie in the second block
+
+[[noreturn]] void fail(const char* what)
+{
+    std::fprintf(stderr, "run_payload: %s: %s\n", what, std::strerror(errno));
+    std::exit(1);
+}
+
+int request(int fd, unsigned long code, void* argument, const char* what)
+{
+    int result = ioctl(fd, code, argument);
+    if (result < 0)
+        fail(what);
+    return result;
+}
+
+// Maps the window (and nothing else) with 4 KiB pages. Returns the root's physical address.
+std::uint64_t build_tables(std::byte* ram, std::uint64_t phys, bool five_levels)
+{
+    auto table = [&](unsigned n) { return reinterpret_cast<std::uint64_t*>(ram + kTablesOffset + n * CO_PAGE_SIZE); };
+    auto table_phys = [&](unsigned n) { return phys + kTablesOffset + n * CO_PAGE_SIZE; };
+    constexpr std::uint64_t kPresentWritable = 3;
+    unsigned next = 0;
+    for (unsigned level = five_levels ? 5 : 4; level > 1; --level, ++next)
+        table(next)[(CO_GRAFT_VIRT >> (12 + 9 * (level - 1))) & 511] = table_phys(next + 1) | kPresentWritable;
+    for (unsigned page = 0; page < 512; ++page)
+        table(next)[page] = (phys + page * CO_PAGE_SIZE) | kPresentWritable;
+    return table_phys(0);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    if (argc < 2)
+        return std::fprintf(stderr, "usage: run_payload FILE [COUNT]\n"), 2;
+    std::ifstream file{argv[1], std::ios::binary};
+    std::vector<char> image{std::istreambuf_iterator<char>{file}, {}};
+    if (image.empty())
+        fail(argv[1]);
+
+    int device = open(CO_DEVICE_PATH, O_RDWR | O_CLOEXEC);
+    if (device < 0)
+        fail(CO_DEVICE_PATH);
+    co_info info{};
+    request(device, CO_GET_INFO, &info, "CO_GET_INFO");
+    co_create_guest create{1, 0, {}};
+    int guest = request(device, CO_CREATE_GUEST, &create, "CO_CREATE_GUEST");
+    co_allocate_memory memory{2 * CO_BLOCK_SIZE, 2 * CO_BLOCK_SIZE, 0, 0, {}};
+    request(guest, CO_ALLOCATE_MEMORY, &memory, "CO_ALLOCATE_MEMORY");
+    co_memory_range range{};
+    co_get_memory get{reinterpret_cast<co_u64>(&range), 1, 0};
+    request(guest, CO_GET_MEMORY, &get, "CO_GET_MEMORY");
+    void* map = mmap(nullptr, range.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, guest, 0);
+    if (map == MAP_FAILED)
+        fail("mmap of guest RAM");
+    auto* ram = static_cast<std::byte*>(map);
+
+    std::memcpy(ram + PAYLOAD_IMAGE_PAGE * CO_PAGE_SIZE, image.data(), image.size());
+    auto* result = reinterpret_cast<payload_result*>(ram + PAYLOAD_RESULT_PAGE * CO_PAGE_SIZE);
+    result->count = argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 1;
+    std::uint64_t root = build_tables(ram, range.phys, info.host_cr4 & 1 << 12);
+
+    co_set_passage passage{range.phys + PAYLOAD_CODE_PAGE * CO_PAGE_SIZE, CO_GRAFT_VIRT + PAYLOAD_CODE_PAGE * CO_PAGE_SIZE,
+                           range.phys + PAYLOAD_PASSAGE_PAGE * CO_PAGE_SIZE,
+                           CO_GRAFT_VIRT + PAYLOAD_PASSAGE_PAGE * CO_PAGE_SIZE};
+    request(guest, CO_SET_PASSAGE, &passage, "CO_SET_PASSAGE");
+    int vcpu = request(guest, CO_CREATE_VCPU, nullptr, "CO_CREATE_VCPU");
+    auto* run = static_cast<co_run*>(mmap(nullptr, CO_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0));
+    if (run == MAP_FAILED)
+        fail("mmap of the run page");
+    co_vcpu_entry entry{};
+    entry.rip = CO_GRAFT_VIRT + PAYLOAD_IMAGE_PAGE * CO_PAGE_SIZE;
+    entry.rsp = CO_GRAFT_VIRT + (PAYLOAD_STACK_PAGE + 1) * CO_PAGE_SIZE;
+    entry.cr3 = root;
+    entry.rdi = passage.data_virt;
+    request(vcpu, CO_SET_ENTRY, &entry, "CO_SET_ENTRY");
+    do
+        request(vcpu, CO_RUN, nullptr, "CO_RUN");
+    while (run->exit == CO_EXIT_INTERRUPTED);
+
+    co_guest_stats stats{};
+    request(guest, CO_GET_GUEST_STATS, &stats, "CO_GET_GUEST_STATS");
+    std::printf("exit %u\narg0 %llu\ndone %llu\nfailures %llu\nvalue0 %llu\nswitches %llu\ntext %.256s\n", run->exit, run->arg[0],
+                result->done, result->failures, result->value[0], stats.switches, result->text);
+    return run->exit == CO_EXIT_POWER_OFF && result->failures == 0 ? 0 : 1;
+}
