@@ -45,7 +45,7 @@ def _apt(*command):
     return done.stdout
 
 
-def _resolve(version):
+def resolve(version):
     """(package, version) that Debian's metapackage stands for now. Asking apt takes half a second, so
     the answer is kept as long as apt's lists do not change."""
     note = os.path.join(cache_directory("kernel"), version + ".resolved")
@@ -69,7 +69,7 @@ def _resolve(version):
 
 def fetch(version):
     """The KernelPackage for "6.1", "6.1-cloud", "6.1-rt" or "6.12", downloaded when it is not in the cache."""
-    package, candidate = _resolve(version)
+    package, candidate = resolve(version)
     kernels = cache_directory("kernel")
     directory = os.path.join(kernels, f"{package}_{candidate.replace(':', '%3a')}")
     if not os.path.isdir(directory):
