@@ -26,8 +26,10 @@ constinit std::atomic<std::uint64_t> preemption_count{0};
 
 void CpuWatch::enter(unsigned cpu, bool nmi_ready)
 {
-    if (cpu < kMaxCpus)
-        slots[cpu].entered.store(nmi_ready ? cpu::read_tsc() : 0, std::memory_order_relaxed);
+    if (cpu >= kMaxCpus)
+        return;
+    slots[cpu].preempted.store(false, std::memory_order_relaxed);
+    slots[cpu].entered.store(nmi_ready ? cpu::read_tsc() : 0, std::memory_order_relaxed);
 }
 
 void CpuWatch::leave(unsigned cpu)

@@ -294,7 +294,7 @@ Vcpu::Next Vcpu::serve(InterruptsOff&, co_mailbox& mail)
         return Next::Reenter;
     }
     monitor_.kill(CO_KILL_BAD_CALL, call);
-    return Next::ToUser;
+    return Next::MayYield; // run() sees the end and reports it
 }
 
 Vcpu::Next Vcpu::serve_device(co_mailbox& mail)
@@ -322,7 +322,7 @@ Vcpu::Next Vcpu::start_other(co_mailbox& mail)
 Vcpu::Next Vcpu::end_guest(unsigned exit, const co_mailbox& mail)
 {
     monitor_.end_with(exit, mail.arg);
-    return Next::Yield; // run() sees the end and reports it
+    return Next::MayYield;
 }
 
 } // namespace colinux

@@ -3,6 +3,7 @@
  * This CPU: interrupts off and on, handing over interrupts and NMIs that arrived while the guest ran, kicks,
  * and when the host wants its CPU back. See host_os.h for the contracts.
  */
+#include <linux/jiffies.h>
 #include <linux/nmi.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
@@ -21,7 +22,10 @@
 
 asmlinkage void co_enter_handler(unsigned long entry);
 
-static DEFINE_PER_CPU(unsigned int, co_expected_nmis);
+/* Until when (jiffies) an NMI that nobody else claims is one of ours. Several of ours may be on their way at
+ * once, latched or merged, so they cannot be counted. */
+#define NMI_WINDOW (HZ / 5)
+static DEFINE_PER_CPU(unsigned long, co_nmi_window);
 
 void co_os_interrupts_off(void)
 {
@@ -63,23 +67,27 @@ void co_os_kick_cpu(co_u32 cpu)
 
 void co_os_send_nmi(co_u32 cpu)
 {
-	per_cpu(co_expected_nmis, cpu) = 1;
+	WRITE_ONCE(per_cpu(co_nmi_window, cpu), jiffies + NMI_WINDOW);
 	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
 }
 
 static int co_nmi_handler(unsigned int type, struct pt_regs *regs)
 {
-	return this_cpu_xchg(co_expected_nmis, 0) ? NMI_HANDLED : NMI_DONE;
+	return time_before(jiffies, this_cpu_read(co_nmi_window)) ? NMI_HANDLED : NMI_DONE;
 }
 
 int co_cpu_init(void)
 {
-	return register_nmi_handler(NMI_LOCAL, co_nmi_handler, 0, "colinux");
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		per_cpu(co_nmi_window, cpu) = jiffies;
+	return register_nmi_handler(NMI_UNKNOWN, co_nmi_handler, 0, "colinux");
 }
 
 void co_cpu_exit(void)
 {
-	unregister_nmi_handler(NMI_LOCAL, "colinux");
+	unregister_nmi_handler(NMI_UNKNOWN, "colinux");
 }
 
 CO_BOOL co_os_must_return(void)
