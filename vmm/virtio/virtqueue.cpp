@@ -173,4 +173,12 @@ bool Virtqueue::expect_doorbell()
     return load(available_ + 1, std::memory_order_acquire) != next_available_;
 }
 
+bool Virtqueue::pop_or_expect_doorbell(DescriptorChain& chain)
+{
+    if (!pop(chain) && !(expect_doorbell() && pop(chain)))
+        return false;
+    suppress_doorbell();
+    return true;
+}
+
 } // namespace colinux

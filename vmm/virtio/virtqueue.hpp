@@ -49,6 +49,10 @@ public:
     void suppress_doorbell();
     bool expect_doorbell();
 
+    // For queues whose chains wait for us rather than we for them: pop(), and when there is none, have
+    // the driver ring as soon as there is one.
+    bool pop_or_expect_doorbell(DescriptorChain& chain);
+
     // Pops and handles until the ring is empty and a doorbell is promised. True = stopped early after a
     // fixed number of chains so that others get their turn: call again.
     template <typename Handler>
