@@ -61,7 +61,6 @@ MachineConfig machine_from(const json& object)
     config.kernel = object.value("kernel", "");
     config.initrd = object.value("initrd", "");
     config.command_line = object.value("command_line", "");
-    config.graft_directory = object.value("");
     config.memory_bytes = number_in(object, "memory_bytes", config.memory_bytes);
     config.vcpus = number_in(object, "vcpus", config.vcpus);
     for (const json& disk : object.value("disks", json::array())) {
@@ -102,7 +101,6 @@ std::string config_to_json(const MachineConfig& config)
                 {"kernel", config.kernel},
                 {"initrd", config.initrd},
                 {"command_line", config.command_line},
-                {config.graft_directory},
                 {"memory_bytes", config.memory_bytes},
                 {"vcpus", config.vcpus},
                 {"disks", disks},

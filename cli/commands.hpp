@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+// The subcommands of `colinux`. Each function adds one (or a group) to the parser; when that subcommand
+// is the chosen one, its callback does the work and leaves the process's exit code in `exit_code`.
+// Trouble is thrown as Failure and reported by main().
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace colinux {
+
+void add_run(CLI::App& app, int& exit_code);
+void add_ps(CLI::App& app, int& exit_code);
+void add_console(CLI::App& app, int& exit_code);
+void add_stop_and_kill(CLI::App& app, int& exit_code);
+void add_logs(CLI::App& app, int& exit_code);
+void add_stats(CLI::App& app, int& exit_code);
+void add_doctor(CLI::App& app, int& exit_code);
+void add_graft(CLI::App& app, int& exit_code);
+void add_image(CLI::App& app, int& exit_code);
+void add_version(CLI::App& app, int& exit_code);
+
+} // namespace colinux

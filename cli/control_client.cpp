@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "cli/control_client.hpp"
+
+#include "vmm/config_text.hpp"
+#include "vmm/run_directory.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace colinux {
+
+namespace {
+
+std::string known_names(const RunDirectory& directory)
+{
+    std::string list;
+    for (const std::string& name : directory.names())
+        list += (list.empty() ? "" : ", ") + name;
+    return list.empty() ? "no guest is running" : "running: " + list;
+}
+
+} // namespace
+
+ControlClient::ControlClient(const std::string& name) : name_{name}, fd_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
+{
+    check_name(name);
+    RunDirectory directory;
+    std::string path = directory.socket_path(name);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path)
+        throw Failure{ExitCode::ControlSocket, path + ": too long for a socket's name"};
+    memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    if (connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0)
+        return;
+    if (errno == EACCES)
+        throw Failure{ExitCode::NotRoot, path + " may be used by root only: run this as root"};
+    if (errno == ENOENT || errno == ECONNREFUSED)
+        throw Failure{ExitCode::NameUnknown, "no guest named '" + name + "' (" + known_names(directory) + ")"};
+    throw Failure{ExitCode::ControlSocket, path + ": " + strerror(errno)};
+}
+
+nlohmann::json ControlClient::call(const nlohmann::json& request)
+{
+    std::string line = request.dump() + "\n";
+    if (send(fd_.get(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size()))
+        throw Failure{ExitCode::ControlSocket, "guest " + name_ + " has ended"};
+    std::size_t end;
+    while ((end = received_.find('\n')) == std::string::npos)
+        receive();
+    std::string answer = received_.substr(0, end);
+    received_.erase(0, end + 1);
+    return parse_answer(answer);
+}
+
+std::string ControlClient::read_bytes(std::size_t count)
+{
+    while (received_.size() < count)
+        receive();
+    return std::exchange(received_, "").substr(0, count);
+}
+
+UniqueFd ControlClient::take_connection(std::string& already_read)
+{
+    already_read = std::move(received_);
+    return std::move(fd_);
+}
+
+void ControlClient::receive()
+{
+    char bytes[65536];
+    ssize_t count = recv(fd_.get(), bytes, sizeof bytes, 0);
+    if (count < 0 && errno == EINTR)
+        return;
+    if (count <= 0)
+        throw Failure{ExitCode::ControlSocket, "guest " + name_ + " has ended"};
+    received_.append(bytes, static_cast<std::size_t>(count));
+}
+
+nlohmann::json wait_for_end(ControlClient& client)
+{
+    try {
+        return client.call("wait");
+    } catch (const Failure& failure) {
+        if (failure.code() != ExitCode::ControlSocket)
+            throw;
+        return {{"ended", true}};
+    }
+}
+
+} // namespace colinux

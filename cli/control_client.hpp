@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+// ControlClient: one connection to a running guest's control socket.
+#pragma once
+
+#include "vmm/control_protocol.hpp"
+#include "vmm/sys/linux/unique_fd.hpp"
+
+#include <string>
+
+namespace colinux {
+
+class ControlClient {
+public:
+    // Failure: NameUnknown (with the names that there are), ControlSocket, NotRoot.
+    explicit ControlClient(const std::string& name);
+
+    // The answer's fields. Waits for it; Failure: ControlSocket, or whatever the daemon reported.
+    nlohmann::json call(const nlohmann::json& request);
+    nlohmann::json call(const char* name) { return call({{"call", name}}); }
+
+    std::string read_bytes(std::size_t count); // raw bytes behind an answer
+    // The connection itself, after a `console` call, and console bytes that came with the answer.
+    UniqueFd take_connection(std::string& already_read);
+
+private:
+    void receive();
+
+    std::string name_;
+    UniqueFd fd_;
+    std::string received_;
+};
+
+// Waits until the guest's daemon has gone; its last words where it still said them.
+nlohmann::json wait_for_end(ControlClient& client);
+
+} // namespace colinux

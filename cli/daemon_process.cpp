@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "cli/daemon_process.hpp"
+
+#include "cli/installation.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace colinux {
+
+using nlohmann::json;
+
+namespace {
+
+UniqueFd in_memory_file(const std::string& text)
+{
+    UniqueFd fd{memfd_create("colinux-config", 0)}; // inherited
+    if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || lseek(fd.get(), 0, SEEK_SET) != 0)
+        throw Failure{ExitCode::Internal, std::string{"configuration file: "} + strerror(errno)};
+    return fd;
+}
+
+std::string text_in(const json& event, const char* key) { return event.value(key, std::string{}); }
+
+} // namespace
+
+DaemonProcess::DaemonProcess(const MachineConfig& config)
+{
+    std::string program = find_daemon();
+    UniqueFd config_file = in_memory_file(config_to_json(config));
+    int ends[2];
+    if (pipe(ends) != 0)
+        throw Failure{ExitCode::Internal, "no file descriptor left"};
+    report_ = UniqueFd{ends[0]};
+    UniqueFd writer{ends[1]};
+    fcntl(report_.get(), F_SETFD, FD_CLOEXEC);
+
+    std::string config_number = std::to_string(config_file.get()), report_number = std::to_string(writer.get());
+    pid_ = fork();
+    if (pid_ < 0)
+        throw Failure{ExitCode::Internal, std::string{"fork: "} + strerror(errno)};
+    if (pid_ == 0) {
+        setsid();
+        execl(program.c_str(), "colinuxd", "--config-fd", config_number.c_str(), "--report-fd", report_number.c_str(), nullptr);
+        _exit(127);
+    }
+}
+
+DaemonProcess::Ready DaemonProcess::wait_until_ready(const std::function<void(const std::string&)>& progress)
+{
+    for (std::string line; !(line = next_line()).empty();) {
+        json event = json::parse(line);
+        std::string kind = text_in(event, "event");
+        if (kind == "progress")
+            progress(text_in(event, "text"));
+        if (kind == "ready")
+            return {text_in(event, "name"), pid_};
+        if (kind == "error") {
+            reap();
+            throw Failure{static_cast<ExitCode>(event.value("code", 99)), text_in(event, "message")};
+        }
+    }
+    throw Failure{ExitCode::Internal, "colinuxd ended without a word, status " + std::to_string(reap())};
+}
+
+GuestEnd DaemonProcess::wait_until_ended()
+{
+    GuestEnd end{ExitCode::GuestKilled, "colinuxd was killed"};
+    for (std::string line; !(line = next_line()).empty();) {
+        json event = json::parse(line);
+        if (text_in(event, "event") == "ended")
+            end = {static_cast<ExitCode>(event.value("code", 99)), text_in(event, "reason")};
+    }
+    reap();
+    return end;
+}
+
+std::string DaemonProcess::next_line()
+{
+    for (;;) {
+        std::size_t newline = received_.find('\n');
+        if (newline != std::string::npos) {
+            std::string line = received_.substr(0, newline);
+            received_.erase(0, newline + 1);
+            return line;
+        }
+        char bytes[4096];
+        ssize_t count = read(report_.get(), bytes, sizeof bytes);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return "";
+        received_.append(bytes, static_cast<std::size_t>(count));
+    }
+}
+
+int DaemonProcess::reap()
+{
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+} // namespace colinux

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+// Subcommands that speak with guests that run: ps, console, stop, kill, logs, stats.
+#include "cli/commands.hpp"
+#include "cli/console_session.hpp"
+#include "cli/control_client.hpp"
+#include "vmm/config_text.hpp"
+#include "vmm/run_directory.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+
+namespace colinux {
+
+using nlohmann::json;
+
+namespace {
+
+struct GuestOptions {
+    std::string name;
+    bool json{};
+    bool no_wait{};
+};
+
+CLI::App* add_guest_command(CLI::App& app, const char* name, const char* what, std::shared_ptr<GuestOptions> options)
+{
+    CLI::App* command = app.add_subcommand(name, what);
+    command->add_option("NAME", options->name, "the guest's name (see: colinux ps)")->required();
+    return command;
+}
+
+std::vector<json> all_statuses()
+{
+    std::vector<json> statuses;
+    for (const std::string& name : RunDirectory{}.names()) {
+        try {
+            statuses.push_back(ControlClient{name}.call("status"));
+        } catch (const Failure&) {
+            // starting, or gone since we looked
+        }
+    }
+    return statuses;
+}
+
+void print_table(const std::vector<json>& statuses)
+{
+    printf("%-16s %7s %4s %8s %10s  %s\n", "NAME", "PID", "CPUS", "MEMORY", "UP", "KERNEL");
+    for (const json& status : statuses)
+        printf("%-16s %7d %4d %8s %8llu s  %s\n", status.value("name", "").c_str(), status.value("pid", 0), status.value("vcpus", 0),
+               size_text(status.value("memory_bytes", std::uint64_t{0})).c_str(),
+               static_cast<unsigned long long>(status.value("up_seconds", std::uint64_t{0})), status.value("release", "").c_str());
+}
+
+int end_guest(const GuestOptions& options, const char* call)
+{
+    ControlClient client{options.name};
+    client.call(call);
+    if (options.no_wait)
+        return 0;
+    json end = wait_for_end(client);
+    std::cout << options.name << ": " << end.value("reason", std::string{"has ended"}) << "\n";
+    return 0;
+}
+
+std::string log_of_ended_guest(const std::string& name)
+{
+    std::ifstream file{RunDirectory{}.log_path(name), std::ios::binary};
+    if (!file)
+        throw Failure{ExitCode::NameUnknown, "no guest named '" + name + "' is running, and none has left a log"};
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+std::string log_of(const std::string& name)
+{
+    try {
+        ControlClient client{name};
+        return client.read_bytes(client.call("logs").value("bytes", std::size_t{0}));
+    } catch (const Failure& failure) {
+        if (failure.code() != ExitCode::NameUnknown)
+            throw;
+        return log_of_ended_guest(name);
+    }
+}
+
+void print_stats(const json& stats, const std::string& indent = "")
+{
+    for (const auto& item : stats.items()) {
+        if (item.value().is_object()) {
+            std::cout << indent << item.key() << ":\n";
+            print_stats(item.value(), indent + "  ");
+        } else if (item.key() != "ok") {
+            std::cout << indent << item.key() << ": " << item.value() << "\n";
+        }
+    }
+}
+
+} // namespace
+
+void add_ps(CLI::App& app, int& exit_code)
+{
+    auto as_json = std::make_shared<bool>(false);
+    CLI::App* command = app.add_subcommand("ps", "List running guests");
+    command->footer("\nExamples:\n  colinux ps\n  colinux ps --json");
+    command->add_flag("--json", *as_json, "as one JSON array");
+    command->callback([as_json, &exit_code] {
+        std::vector<json> statuses = all_statuses();
+        if (*as_json)
+            std::cout << json(statuses).dump(2) << "\n";
+        else
+            print_table(statuses);
+        exit_code = 0;
+    });
+}
+
+void add_console(CLI::App& app, int& exit_code)
+{
+    auto options = std::make_shared<GuestOptions>();
+    CLI::App* command = add_guest_command(app, "console", "Connect this terminal to a guest's console", options);
+    command->footer("\nShows first what was missed since the last console was left. Ctrl-] leaves again.\n\nExample:\n  colinux console guest1");
+    command->callback([options, &exit_code] {
+        ConsoleSession console{options->name, ConsoleSession::OnSignal::Detach};
+        bool detached = console.run() == ConsoleSession::Outcome::Detached;
+        std::cerr << "\ncolinux: " << (detached ? "left the console of " : "end of ") << options->name << "\n";
+        exit_code = 0;
+    });
+}
+
+void add_stop_and_kill(CLI::App& app, int& exit_code)
+{
+    auto options = std::make_shared<GuestOptions>();
+    CLI::App* stop = add_guest_command(app, "stop", "Ask a guest to shut down in order, and wait until it has", options);
+    stop->footer("\nThe guest does what it does when its power button is pressed; one that does not listen: colinux kill.\n\nExample:\n  colinux stop guest1");
+    stop->add_flag("--no-wait", options->no_wait, "return at once");
+    stop->callback([options, &exit_code] { exit_code = end_guest(*options, "stop"); });
+
+    CLI::App* kill = add_guest_command(app, "kill", "End a guest at once", options);
+    kill->footer("\nAs if its power cord were pulled: what it had not written to its disks is lost.\n\nExample:\n  colinux kill guest1");
+    kill->callback([options, &exit_code] { exit_code = end_guest(*options, "kill"); });
+}
+
+void add_logs(CLI::App& app, int& exit_code)
+{
+    auto options = std::make_shared<GuestOptions>();
+    CLI::App* command = add_guest_command(app, "logs", "Print what a guest has written to its console", options);
+    command->footer("\nWorks for a guest that has ended, too, until the next one of that name starts.\n\nExample:\n  colinux logs guest1 | tail");
+    command->callback([options, &exit_code] {
+        std::cout << log_of(options->name);
+        exit_code = 0;
+    });
+}
+
+void add_stats(CLI::App& app, int& exit_code)
+{
+    auto options = std::make_shared<GuestOptions>();
+    CLI::App* command = add_guest_command(app, "stats", "Print a guest's counters: memory, world switches, calls, NMIs", options);
+    command->footer("\nExamples:\n  colinux stats guest1\n  colinux stats guest1 --json");
+    command->add_flag("--json", options->json, "as one JSON object");
+    command->callback([options, &exit_code] {
+        json stats = ControlClient{options->name}.call("stats");
+        stats.erase("ok");
+        if (options->json)
+            std::cout << stats.dump(2) << "\n";
+        else
+            print_stats(stats);
+        exit_code = 0;
+    });
+}
+
+} // namespace colinux

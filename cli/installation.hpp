@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+// Where the rest of coLinux lies, seen from this program: installed (PREFIX/bin/colinux) or in a
+// build folder inside the checkout. No path is built in, so both can be moved.
+#pragma once
+
+#include <string>
+
+namespace colinux {
+
+// colinuxd: PREFIX/libexec/colinux/colinuxd, or beside cli/ in the build folder. Failure: Internal.
+std::string find_daemon();
+
+// A file of the source tree that is also installed: PREFIX/share/colinux/FILE, or the checkout's. Empty
+// when it is nowhere.
+std::string find_shared(const std::string& file);
+
+} // namespace colinux

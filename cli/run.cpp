@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+// `colinux run`: from the command line to a running guest; stays with it, or leaves it (--detach).
+#include "cli/boot_files.hpp"
+#include "cli/commands.hpp"
+#include "cli/console_session.hpp"
+#include "cli/daemon_process.hpp"
+#include "vmm/config_text.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+namespace colinux {
+
+namespace {
+
+constexpr const char* kExamples = R"(
+With no --kernel, the newest kernel in the first disk's /boot is taken, with its initramfs.
+The console is this terminal; Ctrl-] leaves it, the guest runs on (colinux console NAME returns).
+The exit code says how the guest ended: 0 power-off, 10 reboot, 11 halt, 12 panic, 13 killed,
+14 hang, 15 fault; all others: docs/exit-codes.md.
+
+Examples:
+  colinux run --disk debian.raw --net slirp
+  colinux run --name db --memory 1G --cpus 2 --disk debian.raw --disk data.raw --detach
+  colinux run --disk debian.raw,ro --append "init=/bin/sh"
+  colinux run --kernel vmlinuz --initrd initrd.img --append "console=hvc0"
+  colinux run --disk debian.raw --net slirp,forward=tcp:2222:22,forward=tcp:8080:80)";
+
+struct RunOptions {
+    std::string name, kernel, initrd, append, memory{"512M"};
+    unsigned cpus{1};
+    std::vector<std::string> disks, nets;
+    bool detach{}, json{};
+};
+
+// The kernel command line up to the user's own words; later words win in the kernel.
+std::string default_command_line(const std::vector<DiskConfig>& disks)
+{
+    if (disks.empty())
+        return "console=hvc0";
+    return std::string{"console=hvc0 root=/dev/vda "} + (disks[0].read_only ? "ro" : "rw");
+}
+
+std::string absolute(const std::string& path) { return path.empty() ? "" : std::filesystem::absolute(path).string(); }
+
+MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boot_files)
+{
+    MachineConfig config;
+    config.name = options.name;
+    config.memory_bytes = parse_size(options.memory);
+    config.vcpus = options.cpus;
+    for (const std::string& disk : options.disks) {
+        config.disks.push_back(parse_disk(disk));
+        config.disks.back().path = absolute(config.disks.back().path);
+    }
+    for (const std::string& net : options.nets)
+        if (net != "none")
+            config.nets.push_back(parse_net(net));
+    config.kernel = absolute(options.kernel);
+    config.initrd = absolute(options.initrd);
+    if (config.kernel.empty() && !config.disks.empty()) {
+        const std::string& disk = config.disks[0].path;
+        if (!std::filesystem::exists(disk))
+            throw Failure{ExitCode::DiskMissing, "disk " + disk + " is not there: make one with: colinux image create debian " + disk + " --size 2G"};
+        boot_files.emplace(BootFiles::find(disk));
+        config.kernel = boot_files->kernel();
+        if (config.initrd.empty())
+            config.initrd = boot_files->initrd();
+    }
+    config.command_line = default_command_line(config.disks) + (options.append.empty() ? "" : " " + options.append);
+    check_config(config);
+    return config;
+}
+
+int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json)
+{
+    if (!json) {
+        try {
+            ConsoleSession console{ready.name, ConsoleSession::OnSignal::StopGuest};
+            if (console.run() == ConsoleSession::Outcome::Detached) {
+                std::cerr << "\ncolinux: left the console; return with: colinux console " << ready.name << "\n";
+                return 0;
+            }
+        } catch (const Failure& failure) {
+            // It ended before we had a console: how, comes next.
+            if (failure.code() != ExitCode::NameUnknown && failure.code() != ExitCode::ControlSocket)
+                throw;
+        }
+    }
+    GuestEnd end = daemon.wait_until_ended();
+    if (json)
+        std::cout << nlohmann::json{{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}} << "\n";
+    else
+        std::cerr << "colinux: guest " << ready.name << " has ended: " << end.reason << "\n";
+    return static_cast<int>(end.code);
+}
+
+int run(const RunOptions& options)
+{
+    std::optional<BootFiles> boot_files;
+    MachineConfig config = configure(options, boot_files);
+    DaemonProcess daemon{config};
+    DaemonProcess::Ready ready = daemon.wait_until_ready([&](const std::string& text) { std::cerr << "colinux: " << text << "\n"; });
+    boot_files.reset();
+    if (options.json)
+        std::cout << nlohmann::json{{"event", "ready"}, {"name", ready.name}, {"pid", ready.pid}} << std::endl;
+    if (!options.detach)
+        return stay(daemon, ready, options.json);
+    if (!options.json)
+        std::cout << ready.name << "\n";
+    return 0;
+}
+
+} // namespace
+
+void add_run(CLI::App& app, int& exit_code)
+{
+    auto options = std::make_shared<RunOptions>();
+    CLI::App* command = app.add_subcommand("run", "Start a guest");
+    command->footer(kExamples);
+    command->add_option("--name", options->name, "name of the guest (default: the first free of guest1, guest2, ...)");
+    command->add_option("--kernel", options->kernel, "the distribution's vmlinuz (default: the newest of the first disk)");
+    command->add_option("--initrd", options->initrd, "its initramfs");
+    command->add_option("--append", options->append,
+                        "words for the kernel command line, behind 'console=hvc0 root=/dev/vda rw'");
+    command->add_option("--memory", options->memory, "size, as 512M or 2G")->capture_default_str();
+    command->add_option("--cpus", options->cpus, "number of CPUs")->capture_default_str();
+    command->add_option("--disk", options->disks, "FILE[,ro]: raw image or block device; /dev/vda, /dev/vdb, ...")->allow_extra_args(false);
+    command->add_option("--net", options->nets, "slirp[,forward=tcp:HOST:GUEST]..., or none (default)")->allow_extra_args(false);
+    command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");
+    command->add_flag("--json", options->json, "no console: print what happens as JSON lines");
+    command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+} // namespace colinux

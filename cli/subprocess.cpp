@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "cli/subprocess.hpp"
+
+#include "vmm/failure.hpp"
+#include "vmm/sys/linux/unique_fd.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <sstream>
+
+extern char** environ;
+
+namespace colinux {
+
+namespace {
+
+// The process id, or -1 when the program is not there. The program gets the default signal actions,
+// whatever ours are.
+pid_t spawn(const std::vector<std::string>& arguments, posix_spawn_file_actions_t* actions)
+{
+    std::vector<char*> raw;
+    for (const std::string& argument : arguments)
+        raw.push_back(const_cast<char*>(argument.c_str()));
+    raw.push_back(nullptr);
+    sigset_t defaults;
+    sigemptyset(&defaults);
+    for (int signal : {SIGINT, SIGQUIT, SIGPIPE})
+        sigaddset(&defaults, signal);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    pid_t pid;
+    bool spawned = posix_spawnp(&pid, raw[0], actions, &attributes, raw.data(), environ) == 0;
+    posix_spawnattr_destroy(&attributes);
+    return spawned ? pid : -1;
+}
+
+int wait_for(pid_t pid)
+{
+    if (pid < 0)
+        return 127;
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return 127;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+} // namespace
+
+Finished run_and_capture(const std::vector<std::string>& arguments)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        throw Failure{ExitCode::Internal, "no file descriptor left"};
+    UniqueFd reader{ends[0]}, writer{ends[1]};
+
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, writer.get(), STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    pid_t pid = spawn(arguments, &actions);
+    posix_spawn_file_actions_destroy(&actions);
+    writer.reset();
+
+    Finished finished;
+    char bytes[4096];
+    for (ssize_t count; (count = read(reader.get(), bytes, sizeof bytes)) > 0;)
+        finished.output.append(bytes, static_cast<std::size_t>(count));
+    finished.status = wait_for(pid);
+    return finished;
+}
+
+int run_in_foreground(const std::vector<std::string>& arguments)
+{
+    // Ctrl-C is for the program: it cleans up, and we tell how it ended.
+    sighandler_t interrupt = signal(SIGINT, SIG_IGN), quit = signal(SIGQUIT, SIG_IGN);
+    int status = wait_for(spawn(arguments, nullptr));
+    signal(SIGINT, interrupt);
+    signal(SIGQUIT, quit);
+    return status;
+}
+
+bool has_program(const std::string& program)
+{
+    const char* path = getenv("PATH");
+    std::istringstream folders{path ? path : "/usr/sbin:/usr/bin:/sbin:/bin"};
+    for (std::string folder; std::getline(folders, folder, ':');)
+        if (access((folder + "/" + program).c_str(), X_OK) == 0)
+            return true;
+    return false;
+}
+
+} // namespace colinux
