@@ -14,7 +14,7 @@ constexpr cpu::Msr kMsrs[CO_MSR_COUNT] = {
 };
 
 struct Features {
-    bool xsave, spec_ctrl;
+    bool xsave, spec_ctrl, pku;
     bool msr[CO_MSR_COUNT];
 };
 constinit Features features{};
@@ -36,6 +36,7 @@ void HostCpuState::detect()
     auto extended8 = cpu::cpuid(0x80000000, 0).eax >= 0x80000008 ? cpu::cpuid(0x80000008, 0) : cpu::CpuidResult{};
     features = {};
     features.xsave = leaf1.ecx & 1u << 27; // OSXSAVE: the host uses it
+    features.pku = cpu::read_cr4() & cpu::kCr4Pke;
     features.spec_ctrl = (leaf7.edx & (1u << 26 | 1u << 27 | 1u << 31)) || (extended8.ebx & (1u << 14 | 1u << 15 | 1u << 24));
     for (bool& present : features.msr)
         present = true;
@@ -60,6 +61,7 @@ void HostCpuState::set_first_values(co_passage& page)
         page.msr[i] = host_msr_[i];
     guest_xcr0_ = host_xcr0_;
     guest_spec_ctrl_ = 0;
+    guest_pkru_ = 0;
     guest_debug_ = {0, 0, 0, 0, 0xffff0ff0, kDr7Off};
     guest_breakpoints_ = false;
 }
@@ -80,6 +82,7 @@ void HostCpuState::enter_guest_mode(InterruptsOff&, co_passage& page)
         cpu::write_debug<7>(kDr7Off);
         guest_debug_.load();
     }
+    host_pkru_ = features.pku ? cpu::read_pkru() : 0;
     host_spec_ctrl_ = features.spec_ctrl ? cpu::read_msr(cpu::Msr::SpecCtrl) : 0;
 }
 
@@ -104,6 +107,8 @@ void HostCpuState::before_switch(InterruptsOff&, co_passage& page)
     }
     if (guest_xcr0_ != host_xcr0_)
         cpu::write_xcr0(guest_xcr0_);
+    if (guest_pkru_ != host_pkru_)
+        cpu::write_pkru(guest_pkru_);
     if (guest_breakpoints_)
         guest_debug_.load();
     if (guest_spec_ctrl_ != host_spec_ctrl_)
@@ -121,6 +126,11 @@ void HostCpuState::after_switch(InterruptsOff&, co_passage& page)
     if (guest_breakpoints_) {
         guest_debug_.save();
         cpu::write_debug<7>(kDr7Off);
+    }
+    if (features.pku) {
+        guest_pkru_ = cpu::read_pkru();
+        if (guest_pkru_ != host_pkru_)
+            cpu::write_pkru(host_pkru_);
     }
     if (features.xsave) {
         guest_xcr0_ = cpu::read_xcr0();

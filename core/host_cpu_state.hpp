@@ -40,6 +40,7 @@ private:
     std::uint64_t host_msr_[CO_MSR_COUNT]{};
     std::uint64_t host_xcr0_{}, guest_xcr0_{};
     std::uint64_t host_spec_ctrl_{}, guest_spec_ctrl_{};
+    std::uint32_t host_pkru_{}, guest_pkru_{};
     DebugRegisters host_debug_{}, guest_debug_{};
     bool host_breakpoints_{}, guest_breakpoints_{};
 };

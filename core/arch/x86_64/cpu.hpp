@@ -9,7 +9,7 @@ namespace colinux::cpu {
 
 inline constexpr std::uint64_t kCr0Mp = 1u << 1, kCr0Em = 1u << 2, kCr0Ts = 1u << 3;
 inline constexpr std::uint64_t kCr4Pae = 1u << 5, kCr4Mce = 1u << 6, kCr4Pge = 1u << 7, kCr4La57 = 1u << 12,
-                               kCr4FsGsBase = 1u << 16, kCr4OsXsave = 1u << 18, kCr4Fred = 1ull << 32;
+                               kCr4FsGsBase = 1u << 16, kCr4OsXsave = 1u << 18, kCr4Pke = 1u << 22, kCr4Fred = 1ull << 32;
 
 enum class Msr : std::uint32_t {
     SysenterCs = 0x174,
@@ -38,6 +38,8 @@ std::uint64_t read_cr4();
 std::uint64_t read_tsc();
 std::uint64_t read_xcr0();
 void write_xcr0(std::uint64_t value);
+std::uint32_t read_pkru();
+void write_pkru(std::uint32_t value);
 CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf);
 template <int N>
 std::uint64_t read_debug()
@@ -95,6 +97,15 @@ inline void write_xcr0(std::uint64_t value)
     asm volatile("xsetbv" : : "c"(0), "a"(static_cast<std::uint32_t>(value)),
                  "d"(static_cast<std::uint32_t>(value >> 32)));
 }
+
+inline std::uint32_t read_pkru() // CR4.PKE must be set
+{
+    std::uint32_t value, zero;
+    asm volatile("rdpkru" : "=a"(value), "=d"(zero) : "c"(0));
+    return value;
+}
+
+inline void write_pkru(std::uint32_t value) { asm volatile("wrpkru" : : "a"(value), "c"(0), "d"(0)); }
 
 inline CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf)
 {
