@@ -41,10 +41,18 @@ ControlServer::ControlServer(const std::string& socket_path, ControlTarget& targ
 
 ControlServer::~ControlServer() { loop_.stop(); }
 
+void ControlServer::pause()
+{
+    loop_.call([this] {
+        loop_.unwatch(listener_.get());
+        for (const Connection& connection : connections_)
+            loop_.unwatch(connection.fd.get());
+    });
+}
+
 void ControlServer::finish(const GuestEnd& end)
 {
     loop_.call([&] {
-        loop_.unwatch(listener_.get());
         std::string text = answer({{"ended", true}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}});
         while (!connections_.empty()) {
             Handle connection = connections_.begin();

@@ -36,7 +36,10 @@ public:
     ~ControlServer();
 
     void start() { loop_.start(); }
+    // From now on nobody is listened to: the target may go.
+    void pause();
     // Tells everybody who waits how the guest ended, then closes all connections and ends the thread.
+    // After pause().
     void finish(const GuestEnd& end);
 
 private:

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+// colinuxd: the process of one guest, started by `colinux run`. Reads the guest's configuration, makes
+// the guest, serves its control socket, and ends with the guest, saying how it did by its exit code.
+//
+//   colinuxd --config-fd N [--report-fd N]
+//
+// The configuration is JSON (vmm/config.hpp); the report is vmm/startup_report.hpp.
+#include "vmm/config.hpp"
+#include "vmm/control_server.hpp"
+#include "vmm/machine.hpp"
+#include "vmm/run_directory.hpp"
+#include "vmm/startup_report.hpp"
+#include "vmm/termination.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+namespace colinux {
+
+namespace {
+
+struct Descriptors {
+    UniqueFd config, report;
+};
+
+Descriptors parse_arguments(int argc, char** argv)
+{
+    Descriptors descriptors;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        std::string_view option = argv[i], value = argv[i + 1];
+        int fd = -1;
+        std::from_chars(value.data(), value.data() + value.size(), fd);
+        bool open = fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+        if (open && option == "--config-fd")
+            descriptors.config = UniqueFd{fd};
+        else if (open && option == "--report-fd")
+            descriptors.report = UniqueFd{fd};
+        else
+            throw Failure{ExitCode::Usage, "bad option " + std::string{option} + " " + std::string{value}};
+    }
+    if (!descriptors.config || argc % 2 == 0)
+        throw Failure{ExitCode::Usage, "usage: colinuxd --config-fd N [--report-fd N]; people use: colinux run"};
+    return descriptors;
+}
+
+std::string read_all(UniqueFd fd)
+{
+    std::string text;
+    char bytes[4096];
+    for (ssize_t count; (count = read(fd.get(), bytes, sizeof bytes)) > 0;)
+        text.append(bytes, static_cast<std::size_t>(count));
+    return text;
+}
+
+// The starter's terminal is not ours any more.
+void leave_terminal()
+{
+    UniqueFd null{open("/dev/null", O_RDWR | O_CLOEXEC)};
+    for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        dup2(null.get(), fd);
+    if (chdir("/") != 0)
+        throw Failure{ExitCode::Internal, std::string{"chdir /: "} + strerror(errno)};
+}
+
+GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& termination)
+{
+    RunDirectory directory;
+    directory.create();
+    NameClaim claim{directory, config.name};
+    config.name = claim.name();
+    std::string log_path = directory.log_path(claim.name());
+    unlink(log_path.c_str()); // of an earlier guest of this name
+
+    auto abandon = [&] {
+        unlink(log_path.c_str());
+        claim.release();
+        _exit(static_cast<int>(ExitCode::GuestKilled)); // the driver takes everything back
+    };
+    termination.while_starting(abandon);
+    std::optional<Machine> machine;
+    std::optional<ControlServer> server;
+    try {
+        machine.emplace(config, log_path, [&](const std::string& text) { report.progress(text); });
+        server.emplace(directory.socket_path(claim.name()), *machine);
+        leave_terminal();
+    } catch (...) {
+        termination.while_starting(nullptr);
+        unlink(log_path.c_str());
+        throw;
+    }
+    termination.while_running(*machine);
+    server->start();
+    machine->start();
+    report.ready(claim.name());
+
+    GuestEnd end = machine->wait();
+    termination.ended();
+    server->pause();
+    machine.reset(); // every frame is the host's again, before anybody hears that the guest has ended
+    claim.release();
+    server->finish(end);
+    return end;
+}
+
+int run(int argc, char** argv)
+{
+    Termination termination;
+    StartupReport to_terminal{UniqueFd{}};
+    std::optional<StartupReport> to_starter;
+    StartupReport* report = &to_terminal;
+    try {
+        Descriptors descriptors = parse_arguments(argc, argv);
+        if (descriptors.report)
+            report = &to_starter.emplace(std::move(descriptors.report));
+        GuestEnd end = run_guest(config_from_json(read_all(std::move(descriptors.config))), *report, termination);
+        report->ended(end);
+        return static_cast<int>(end.code);
+    } catch (const Failure& failure) {
+        report->error(failure);
+        return static_cast<int>(failure.code());
+    } catch (const std::exception& error) {
+        report->error(Failure{ExitCode::Internal, error.what()});
+        return static_cast<int>(ExitCode::Internal);
+    }
+}
+
+} // namespace
+
+} // namespace colinux
+
+int main(int argc, char** argv) { return colinux::run(argc, argv); }

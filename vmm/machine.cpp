@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmm/machine.hpp"
+
+#include "vmm/machine_inputs.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <future>
+
+namespace colinux {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint64_t kLongModeFiveLevels = 1ull << 12; // CR4.LA57
+constexpr std::streamoff kMaximumLogBytes = 16 << 20;    // sent over the socket
+
+BootParameters boot_parameters(const MachineConfig& config, const co_info& host, std::size_t devices)
+{
+    return {.command_line = config.command_line,
+            .vcpus = config.vcpus,
+            .devices = static_cast<std::uint32_t>(devices),
+            .tsc_khz = host.tsc_khz,
+            .host_xcr0 = host.host_xcr0,
+            .five_levels = (host.host_cr4 & kLongModeFiveLevels) != 0};
+}
+
+} // namespace
+
+Machine::Machine(const MachineConfig& config, const std::string& log_path, const Progress& progress)
+    : config_{config}, log_path_{log_path}, started_{std::chrono::steady_clock::now()}
+{
+    MachineInputs inputs{config, [this](std::string_view text) { hub_->output(text); }};
+
+    Driver driver;
+    guest_.emplace(driver.create_guest(config.vcpus));
+    allocate_memory(contiguous_bytes_needed(inputs.kernel, inputs.initrd.size()), progress);
+    memory_ = guest_->map_memory();
+    loaded_ = load_kernel(inputs.kernel, inputs.graft, inputs.initrd,
+                          boot_parameters(config, driver.info(), inputs.devices.size()), memory_);
+
+    ring_ = std::make_unique<ConsoleRing>(memory_, loaded_.console_ring_phys);
+    hub_ = std::make_unique<ConsoleHub>(*ring_, log_path);
+    transport_ = std::make_unique<Transport>(memory_, loaded_.transport_phys, std::move(inputs.devices),
+                                             [this](const std::string& text) { log(text); });
+    ring_->bind(*this);
+    transport_->bind(*this);
+    guest_->set_passage(loaded_.passage);
+    create_vcpus(loaded_.entry);
+}
+
+Machine::~Machine()
+{
+    vcpus_.clear(); // first nobody runs any more, then the devices stop
+    if (transport_)
+        transport_->stop();
+    if (hub_)
+        hub_->stop();
+}
+
+void Machine::allocate_memory(std::uint64_t contiguous, const Progress& progress)
+{
+    if (contiguous > config_.memory_bytes)
+        throw Failure{ExitCode::MemorySize, "memory " + std::to_string(config_.memory_bytes >> 20) + "M is too small: this kernel and its initramfs alone need " +
+                                                std::to_string(contiguous >> 20) + "M"};
+    auto done = std::async(std::launch::async, [&] { guest_->allocate_memory(config_.memory_bytes, contiguous); });
+    while (done.wait_for(1s) == std::future_status::timeout)
+        progress("memory: " + std::to_string(guest_->stats().memory_progress >> 20) + "M of " + std::to_string(config_.memory_bytes >> 20) + "M");
+    done.get();
+}
+
+void Machine::create_vcpus(const co_vcpu_entry& entry)
+{
+    VcpuThread::install_signal_handler();
+    VcpuThread::Handlers handlers{
+        .device = [this](std::uint64_t device, std::uint64_t operation) { return transport_->handle_call(device, operation); },
+        .ended = [this](const co_run& run) { end(describe_end(run, memory_)); },
+        .failed =
+            [this](std::exception_ptr error) {
+                try {
+                    std::rethrow_exception(error);
+                } catch (const std::exception& exception) {
+                    end({ExitCode::Internal, exception.what()});
+                }
+            }};
+    for (unsigned index = 0; index < config_.vcpus; index++)
+        vcpus_.push_back(std::make_unique<VcpuThread>(guest_->create_vcpu(index), index, handlers));
+    vcpus_[0]->file().set_entry(entry);
+}
+
+void Machine::start()
+{
+    hub_->start();
+    transport_->start();
+    for (auto& vcpu : vcpus_)
+        vcpu->start();
+}
+
+GuestEnd Machine::wait()
+{
+    std::unique_lock lock{mutex_};
+    has_ended_.wait(lock, [this] { return end_.has_value(); });
+    return *end_;
+}
+
+void Machine::end(GuestEnd how)
+{
+    std::lock_guard lock{mutex_};
+    if (!end_)
+        end_ = std::move(how);
+    has_ended_.notify_all();
+}
+
+nlohmann::json Machine::status()
+{
+    auto up = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
+    nlohmann::json disks = nlohmann::json::array();
+    for (const DiskConfig& disk : config_.disks)
+        disks.push_back(disk.path + (disk.read_only ? ",ro" : ""));
+    return {{"name", config_.name},         {"pid", getpid()},
+            {"kernel", config_.kernel},     {"release", loaded_.release},
+            {"vcpus", config_.vcpus},       {"memory_bytes", config_.memory_bytes},
+            {"disks", disks},               {"nets", config_.nets.size()},
+            {"up_seconds", up.count()},     {"command_line", loaded_.command_line},
+            {"multi_cpu_ok", loaded_.multi_cpu_ok}};
+}
+
+void Machine::stop() { guest_->request_stop(); }
+
+void Machine::kill() { end({ExitCode::GuestKilled, "killed"}); }
+
+std::string Machine::logs()
+{
+    std::ifstream file{log_path_, std::ios::binary | std::ios::ate};
+    std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : 0;
+    std::string text(static_cast<std::size_t>(std::min(size, kMaximumLogBytes)), '\0');
+    file.seekg(size - static_cast<std::streamoff>(text.size()));
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+    return text;
+}
+
+void Machine::resize(std::uint16_t rows, std::uint16_t columns) { hub_->resize(rows, columns); }
+
+void Machine::attach_console(UniqueFd connection, const std::string& typed) { hub_->attach(std::move(connection), typed); }
+
+void Machine::bind_doorbell(unsigned doorbell, int eventfd) { guest_->bind_doorbell(doorbell, eventfd); }
+
+void Machine::bind_irq_line(unsigned line, int eventfd) { guest_->bind_irq_line(line, 0, eventfd); }
+
+void Machine::log(const std::string& text) { hub_->output("\r\ncolinuxd: " + text + "\r\n"); }
+
+} // namespace colinux

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+// Machine: the user-space half of one guest. The constructor does everything up to the first instruction;
+// start() lets the guest run; wait() returns when it has ended. What the control socket asks for comes in
+// through ControlTarget, on the socket's thread.
+#pragma once
+
+#include "vmm/config.hpp"
+#include "vmm/control_server.hpp"
+#include "vmm/devices/console_hub.hpp"
+#include "vmm/devices/console_ring.hpp"
+#include "vmm/driver.hpp"
+#include "vmm/guest_end.hpp"
+#include "vmm/loader/boot.hpp"
+#include "vmm/vcpu_thread.hpp"
+#include "vmm/virtio/transport.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace colinux {
+
+using Progress = std::function<void(const std::string&)>;
+
+class Machine final : public ControlTarget, private LineBinder {
+public:
+    // Failure: any of the start's. `progress` hears what takes longer than a second.
+    Machine(const MachineConfig& config, const std::string& log_path, const Progress& progress);
+    ~Machine() override; // the guest's memory is the host's again
+
+    void start();
+    GuestEnd wait();
+
+    nlohmann::json status() override;
+    nlohmann::json stats() override;
+    void stop() override;
+    void kill() override;
+    std::string logs() override;
+    void resize(std::uint16_t rows, std::uint16_t columns) override;
+    void attach_console(UniqueFd connection, const std::string& typed) override;
+
+private:
+    void allocate_memory(std::uint64_t contiguous, const Progress& progress);
+    void create_vcpus(const co_vcpu_entry& entry);
+    void bind_doorbell(unsigned doorbell, int eventfd) override;
+    void bind_irq_line(unsigned line, int eventfd) override;
+    void end(GuestEnd how); // the first one counts; any thread
+    void log(const std::string& text);
+
+    MachineConfig config_;
+    std::string log_path_;
+    std::chrono::steady_clock::time_point started_;
+    std::mutex mutex_;
+    std::condition_variable has_ended_;
+    std::optional<GuestEnd> end_;
+
+    // In the order of their making; each needs the ones before it.
+    std::optional<GuestFile> guest_;
+    GuestMemory memory_;
+    LoadedKernel loaded_{};
+    std::unique_ptr<ConsoleRing> ring_;
+    std::unique_ptr<ConsoleHub> hub_;
+    std::unique_ptr<Transport> transport_;
+    std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+};
+
+} // namespace colinux

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmm/machine_inputs.hpp"
+
+#include "vmm/devices/block_device.hpp"
+#include "vmm/devices/entropy_device.hpp"
+#include "vmm/devices/virtio_console.hpp"
+#include "vmm/failure.hpp"
+#include "vmm/loader/boot.hpp"
+#include "vmm/loader/graft_store.hpp"
+
+namespace colinux {
+
+namespace {
+
+using Devices = std::vector<std::unique_ptr<VirtioDevice>>;
+
+Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_console)
+{
+    Devices devices;
+    for (const DiskConfig& disk : config.disks)
+        devices.push_back(std::make_unique<BlockDevice>("cobd" + std::to_string(devices.size()), DiskFile::open(disk.path, disk.read_only)));
+    devices.push_back(std::make_unique<EntropyDevice>());
+    devices.push_back(std::make_unique<VirtioConsole>(second_console));
+    return devices;
+}
+
+} // namespace
+
+MachineInputs::MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console)
+    : devices{make_devices(config, second_console)},
+      kernel{KernelImage::open(config.kernel)},
+      graft{find_graft(kernel.release())},
+      initrd{config.initrd.empty() ? std::vector<std::byte>{} : read_initrd(config.initrd)}
+{
+}
+
+} // namespace colinux

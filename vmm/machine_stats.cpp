@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+// Machine::stats(): the driver's counters with names, for `colinux stats`.
+#include "vmm/machine.hpp"
+
+#include <colinux/passage.h>
+
+namespace colinux {
+
+namespace {
+
+constexpr std::uint64_t kFrameBytes = 4096;
+
+constexpr const char* kCallNames[] = {
+    "none",     "interrupt", "nmi",       "mce",      "idle",   "yield",  "lock_wait", "lock_kick", "kick",      "set_timer", "clock",
+    "doorbell", "cpu_start", "cpu_stop",  "device",   "power_off", "reboot", "halt",   "panic",     "nmi_ready", "protocol",  "debug",
+};
+static_assert(std::size(kCallNames) == CO_CALL_COUNT);
+static_assert(CO_CALL_COUNT <= std::size(co_guest_stats{}.calls));
+
+} // namespace
+
+nlohmann::json Machine::stats()
+{
+    co_guest_stats stats = guest_->stats();
+    nlohmann::json calls = nlohmann::json::object();
+    for (std::size_t call = 0; call < CO_CALL_COUNT; call++)
+        if (stats.calls[call] != 0)
+            calls[kCallNames[call]] = stats.calls[call];
+    return {{"memory_bytes", stats.frames * kFrameBytes},
+            {"overhead_bytes", stats.overhead_frames * kFrameBytes},
+            {"switches", stats.switches},
+            {"calls", calls},
+            {"nmis", stats.nmis},
+            {"passage_nmis", stats.passage_nmis},
+            {"preemption_nmis", stats.preemption_nmis}};
+}
+
+} // namespace colinux
