@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The groups of ./test: what each builds and how its tests are found and run."""
+import concurrent.futures
+import glob
+import os
+import re
+import subprocess
+import time
+
+import style_checks
+
+JOBS = "2"
+FUZZ_SECONDS = 10
+SCRIPT_TIMEOUT = 600  # seconds for one payload or system test; a hung guest must not hang the rest
+
+
+def _cmake(preset):
+    return ["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, "-j", JOBS]
+
+
+def build_all(report):
+    """Programs, driver and grafts: what the lab installs."""
+    ok = report.build("release", *_cmake("release"))
+    for script in ("tools/build-driver", "tools/build-grafts"):
+        if os.path.exists(script):
+            ok = report.build(os.path.basename(script).removeprefix("build-"), [script]) and ok
+    return ok
+
+
+def style(report):
+    for name, check in style_checks.CHECKS.items():
+        if report.wants("style " + name):
+            found = check()
+            with open(report.log_path("style-" + name), "w") as log:
+                log.write("\n".join(found))
+            report.result("style " + name, not found, log=log.name)
+
+
+def unit(report):
+    """GoogleTest programs under AddressSanitizer and UBSan, by ctest."""
+    if not report.build("sanitize", *_cmake("sanitize")):
+        return
+    command = ["ctest", "--test-dir", "build/sanitize", "-j", JOBS, "--timeout", "120", "--output-on-failure"]
+    if report.name_filter:
+        command += ["-R", re.escape(report.name_filter)]
+    log = report.log_path("unit")
+    with open(log, "w") as file:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        ran, text_of_test = 0, []
+        for text in process.stdout:
+            file.write(text)
+            text_of_test.append(text)
+            found = re.match(r"\s*\d+/\d+ Test\s+#\d+: (\S+) [ .*]*(Passed|\S.*?)\s+([\d.]+) sec", text)
+            if found:
+                ran += 1
+                file.flush()
+                report.result("unit " + found[1], found[2] == "Passed", float(found[3]), log)
+        if process.wait() != 0 and ran == 0:
+            file.flush()
+            report.result("unit ctest", False, log=log)
+
+
+def fuzz(report):
+    if not report.build("fuzz", *_cmake("fuzz")):
+        return
+    for target in sorted(glob.glob("build/fuzz/tests/fuzz/fuzz_*")):
+        name = os.path.basename(target)
+        if os.access(target, os.X_OK) and os.path.isfile(target) and report.wants("fuzz " + name):
+            corpus = os.path.join("build", "fuzz-corpus", name)
+            os.makedirs(corpus, exist_ok=True)
+            seeds = [folder for folder in (os.path.join("tests/fuzz/corpus", name),) if os.path.isdir(folder)]
+            report.run("fuzz " + name, [target, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", f"-artifact_prefix=build/test-logs/{name}-",
+                                        corpus, *seeds], FUZZ_SECONDS + 60)
+
+
+def _scripts(report, group, folder):
+    tests = [path for path in sorted(glob.glob(f"tests/{folder}/*.test")) if report.wants(f"{group} {os.path.basename(path)[:-5]}")]
+    if not tests or not build_all(report):
+        return
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        began = time.monotonic()
+        running = [pool.submit(report.run, f"{group} {os.path.basename(path)[:-5]}", [os.path.abspath(path)], SCRIPT_TIMEOUT) for path in tests]
+        concurrent.futures.wait(running)
+        report.say(f"{group}: {len(tests)} tests in {time.monotonic() - began:.0f} s")
+
+
+def payload(report):
+    """Tiny guests on the bare driver."""
+    _scripts(report, "payload", "payloads")
+
+
+def system(report):
+    """Everything together, in the lab."""
+    _scripts(report, "system", "system")
