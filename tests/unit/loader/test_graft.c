@@ -9,9 +9,11 @@
 
 #ifdef REAL_KERNEL
 #define kernel_function native_stop_other_cpus
+#define PER_CPU_VARIABLE "this_cpu_off"
 #define EXPECT_FUNCTION 0
 #define FUNCTION_BYTES 0
 #else
+#define PER_CPU_VARIABLE "current_task"
 #define EXPECT_FUNCTION CO_FIXUP_EXPECT
 #define FUNCTION_BYTES 0x000ff7e8fa1e0ff3 /* endbr64; call __fentry__, as fake_kernel.cpp makes it */
 #endif
@@ -19,7 +21,6 @@
 extern int kernel_function(void);
 extern char pv_ops[], level2_fixmap_pgt[], startup_64[];
 extern char not_in_any_kernel[] __attribute__((weak));
-extern char current_task[];
 
 __asm__(".section .text.passage,\"ax\"\n"
 	".balign 4096\n"
@@ -30,7 +31,7 @@ __asm__(".section .text.passage,\"ax\"\n"
 	"co_entry: jmp *%rdi\n"
 	"co_early_nmi: iretq\n"
 	"co_early_mce: iretq\n"
-	"reads_per_cpu: movq %gs:current_task, %rax\n"
+	"reads_per_cpu: movq %gs:" PER_CPU_VARIABLE ", %rax\n"
 	"ret\n"
 	".section .data\n");
 
