@@ -18,6 +18,8 @@ namespace colinux {
 namespace {
 
 constexpr std::uint64_t kSector = 512;
+constexpr int kLockAttempts = 25;
+constexpr unsigned kLockPauseMicroseconds = 20'000;
 
 [[noreturn]] void refuse(ExitCode code, const std::string& path, const std::string& why)
 {
@@ -98,8 +100,15 @@ void DiskFile::lock(const std::string& path) const
     struct flock whole{};
     whole.l_type = read_only_ ? F_RDLCK : F_WRLCK;
     whole.l_whence = SEEK_SET;
-    if (fcntl(fd(), F_OFD_SETLK, &whole) == 0)
-        return;
+    // The kernel tears an io_uring down after its process has gone, and only then drops the lock: wait
+    // for a guest that has just ended.
+    for (int attempt = 0; attempt < kLockAttempts; attempt++) {
+        if (fcntl(fd(), F_OFD_SETLK, &whole) == 0)
+            return;
+        if (errno != EAGAIN && errno != EACCES)
+            break;
+        usleep(kLockPauseMicroseconds);
+    }
     if (errno == EAGAIN || errno == EACCES)
         refuse(ExitCode::DiskBusy, path,
                read_only_ ? "another guest writes to it" : "another guest uses it; append ,ro on both sides to share it");
