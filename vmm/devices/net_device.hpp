@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+// NetDevice: conet, a network card of the guest, carried by virtio-net (virtio 1.2, section 5.1) with one
+// queue pair. Receive buffers hold one frame each; checksums of what we deliver are known to be good.
+#pragma once
+
+#include "vmm/devices/net_backend.hpp"
+#include "vmm/virtio/virtio_device.hpp"
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace colinux {
+
+using MacAddress = std::array<std::uint8_t, 6>;
+
+// The same for the same guest name and card on every start; locally administered, unicast.
+MacAddress stable_mac_address(std::string_view guest_name, unsigned card);
+
+class NetDevice final : public VirtioDevice {
+public:
+    // `name`: "conet0".
+    NetDevice(std::string name, MacAddress mac, std::unique_ptr<NetBackend> backend);
+
+    std::string name() const override { return name_; }
+    std::uint32_t type() const override;
+    std::uint64_t features() const override;
+    std::vector<std::uint16_t> queue_sizes() const override { return {256, 256}; }
+    std::vector<std::byte> config() const override;
+
+    void attach(EventLoop& loop) override;
+    void activate(std::vector<Virtqueue*> queues, DriverLink& link, std::uint64_t features) override;
+    bool process(unsigned index) override;
+    void reset() override;
+
+private:
+    bool transmit();
+    void deliver();
+
+    std::string name_;
+    MacAddress mac_;
+    std::unique_ptr<NetBackend> backend_;
+    Virtqueue* receive_{};
+    Virtqueue* transmit_{};
+    DriverLink* link_{};
+    bool checksums_known_{};
+    DescriptorChain chain_;
+    std::vector<std::byte> frame_; // one that the guest sends
+};
+
+} // namespace colinux

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+// SlirpBackend: libslirp's callbacks. No exception may leave one of them: they only store.
+#include "vmm/devices/slirp_backend.hpp"
+
+#include "vmm/failure.hpp"
+
+#include <slirp/libslirp.h>
+
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <cstring>
+#include <mutex>
+#include <string>
+
+namespace colinux {
+namespace {
+
+constexpr std::uint32_t kForEver = UINT32_MAX;
+constexpr std::size_t kMtu = 1500;
+
+// libslirp keeps a few things (its clock, the DNS server's address) once per process.
+std::mutex slirp_mutex;
+
+std::int64_t now_ns()
+{
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+std::int64_t now_ms() { return now_ns() / 1'000'000; }
+
+in_addr address(const char* text)
+{
+    in_addr result{};
+    inet_pton(AF_INET, text, &result);
+    return result;
+}
+
+struct EventName {
+    int slirp;
+    short poll;
+};
+constexpr EventName kEvents[] = {{SLIRP_POLL_IN, POLLIN}, {SLIRP_POLL_OUT, POLLOUT}, {SLIRP_POLL_PRI, POLLPRI},
+                                 {SLIRP_POLL_ERR, POLLERR}, {SLIRP_POLL_HUP, POLLHUP}};
+
+} // namespace
+
+struct SlirpBackend::Callbacks {
+    static SlirpBackend& self(void* opaque) { return *static_cast<SlirpBackend*>(opaque); }
+
+    static ssize_t send_packet(const void* data, size_t bytes, void* opaque)
+    {
+        self(opaque).received_.push({static_cast<const std::byte*>(data), bytes});
+        return static_cast<ssize_t>(bytes);
+    }
+    static void guest_error(const char*, void*) {} // a bad packet of the guest's is dropped, that is enough
+    static int64_t clock_get_ns(void*) { return now_ns(); }
+
+    static void* timer_new(SlirpTimerCb fire, void* fire_opaque, void* opaque)
+    {
+        return &self(opaque).timers_.emplace_back(Timer{fire, fire_opaque, -1});
+    }
+    static void timer_free(void* timer, void* opaque)
+    {
+        self(opaque).timers_.remove_if([timer](const Timer& each) { return &each == timer; });
+    }
+    static void timer_mod(void* timer, int64_t due_ms, void*) { static_cast<Timer*>(timer)->due_ms = due_ms; }
+
+    // Every round asks for all descriptors anew, on the one thread: nothing to register, nobody to wake.
+    static void register_poll_fd(int, void*) {}
+    static void unregister_poll_fd(int, void*) {}
+    static void notify(void*) {}
+
+    static int add_poll(int fd, int events, void* opaque)
+    {
+        SlirpBackend& backend = self(opaque);
+        short wanted = 0;
+        for (EventName name : kEvents)
+            wanted = static_cast<short>(wanted | (events & name.slirp ? name.poll : 0));
+        backend.wanted_->push_back({fd, wanted, 0});
+        return static_cast<int>(backend.wanted_->size() - backend.first_ - 1);
+    }
+    static int get_revents(int index, void* opaque)
+    {
+        std::span<const pollfd> ready = self(opaque).ready_;
+        int events = 0;
+        for (EventName name : kEvents)
+            events |= static_cast<std::size_t>(index) < ready.size() && ready[index].revents & name.poll ? name.slirp : 0;
+        return events;
+    }
+
+    static constexpr SlirpCb kTable = {
+        .send_packet = send_packet,
+        .guest_error = guest_error,
+        .clock_get_ns = clock_get_ns,
+        .timer_new = timer_new,
+        .timer_free = timer_free,
+        .timer_mod = timer_mod,
+        .register_poll_fd = register_poll_fd,
+        .unregister_poll_fd = unregister_poll_fd,
+        .notify = notify,
+        .init_completed = nullptr,
+        .timer_new_opaque = nullptr,
+    };
+};
+
+SlirpBackend::SlirpBackend(const std::vector<PortForward>& forwards)
+{
+    SlirpConfig config{};
+    config.version = 1;
+    config.in_enabled = true;
+    config.vnetwork = address("10.0.2.0");
+    config.vnetmask = address("255.255.255.0");
+    config.vhost = address("10.0.2.2");
+    config.vdhcp_start = address("10.0.2.15");
+    config.vnameserver = address("10.0.2.3");
+    config.if_mtu = kMtu;
+    config.if_mru = kMtu;
+    std::lock_guard lock{slirp_mutex};
+    slirp_.reset(slirp_new(&config, &Callbacks::kTable, this));
+    if (!slirp_)
+        throw Failure{ExitCode::NetworkUnfit, "libslirp cannot make a user-mode network"};
+    for (const PortForward& forward : forwards)
+        add_forward(forward);
+}
+
+SlirpBackend::~SlirpBackend() = default;
+
+void SlirpBackend::Closer::operator()(Slirp* slirp) const { slirp_cleanup(slirp); }
+
+void SlirpBackend::add_forward(const PortForward& forward)
+{
+    in_addr anywhere{}; // = the DHCP address, 10.0.2.15
+    errno = 0;
+    if (slirp_add_hostfwd(slirp_.get(), forward.udp, address("127.0.0.1"), forward.host_port, anywhere,
+                          forward.guest_port) == 0)
+        return;
+    int error = errno;
+    std::string port = std::string{forward.udp ? "udp" : "tcp"} + " port " + std::to_string(forward.host_port);
+    if (error == EADDRINUSE)
+        throw Failure{ExitCode::PortTaken, port + " of the host is taken: forward another one"};
+    throw Failure{ExitCode::NetworkUnfit, port + " of the host cannot be forwarded: " + std::strerror(error)};
+}
+
+void SlirpBackend::attach(EventLoop& loop, std::function<void()> arrived)
+{
+    arrived_ = std::move(arrived);
+    loop.attach(*this);
+}
+
+void SlirpBackend::send(std::span<const std::byte> frame)
+{
+    std::lock_guard lock{slirp_mutex};
+    slirp_input(slirp_.get(), reinterpret_cast<const std::uint8_t*>(frame.data()), static_cast<int>(frame.size()));
+}
+
+void SlirpBackend::prepare(std::vector<pollfd>& descriptors, int& timeout_ms)
+{
+    std::uint32_t timeout = timeout_ms < 0 ? kForEver : static_cast<std::uint32_t>(timeout_ms);
+    wanted_ = &descriptors;
+    first_ = descriptors.size();
+    {
+        std::lock_guard lock{slirp_mutex};
+        slirp_pollfds_fill(slirp_.get(), &timeout, Callbacks::add_poll, this);
+    }
+    for (const Timer& timer : timers_) {
+        if (timer.due_ms >= 0)
+            timeout = static_cast<std::uint32_t>(std::min<std::int64_t>(timeout, std::max<std::int64_t>(0, timer.due_ms - now_ms())));
+    }
+    timeout_ms = timeout == kForEver ? -1 : static_cast<int>(std::min<std::uint32_t>(timeout, INT_MAX));
+}
+
+void SlirpBackend::dispatch(std::span<const pollfd> descriptors)
+{
+    ready_ = descriptors;
+    {
+        std::lock_guard lock{slirp_mutex};
+        slirp_pollfds_poll(slirp_.get(), 0, Callbacks::get_revents, this);
+        fire_timers();
+    }
+    if (!received_.empty())
+        arrived_();
+}
+
+void SlirpBackend::fire_timers()
+{
+    std::int64_t now = now_ms();
+    for (Timer& timer : timers_) {
+        if (timer.due_ms < 0 || timer.due_ms > now)
+            continue;
+        timer.due_ms = -1;
+        timer.fire(timer.opaque);
+    }
+}
+
+} // namespace colinux

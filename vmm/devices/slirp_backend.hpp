@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+// SlirpBackend: a user-mode network (libslirp) for one guest: DHCP, DNS, NAT, port forwards, without
+// privileges or set-up on the host. The guest is 10.0.2.15, its router and the host's loopback are
+// 10.0.2.2, DNS is 10.0.2.3. IPv4 only. Forwards listen on the host's loopback address.
+#pragma once
+
+#include "vmm/config.hpp"
+#include "vmm/devices/net_backend.hpp"
+#include "vmm/sys/linux/event_loop.hpp"
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <vector>
+
+struct Slirp;
+
+namespace colinux {
+
+class SlirpBackend final : public NetBackend, private PollSource {
+public:
+    // Failure: PortTaken names the forward, NetworkUnfit.
+    explicit SlirpBackend(const std::vector<PortForward>& forwards);
+    ~SlirpBackend() override;
+
+    void attach(EventLoop& loop, std::function<void()> arrived) override;
+    void send(std::span<const std::byte> frame) override;
+
+private:
+    struct Timer {
+        void (*fire)(void*);
+        void* opaque;
+        std::int64_t due_ms; // -1: not set
+    };
+    struct Callbacks; // what libslirp calls: static functions with access to this class
+
+    void add_forward(const PortForward& forward);
+    void prepare(std::vector<pollfd>& descriptors, int& timeout_ms) override;
+    void dispatch(std::span<const pollfd> descriptors) override;
+    void fire_timers();
+
+    struct Closer {
+        void operator()(Slirp* slirp) const;
+    };
+
+    std::list<Timer> timers_;
+    std::function<void()> arrived_;
+    std::vector<pollfd>* wanted_{};          // during prepare()
+    std::size_t first_{};                    // index in it of our first descriptor
+    std::span<const pollfd> ready_;          // during dispatch()
+    std::unique_ptr<Slirp, Closer> slirp_;   // last: its end calls back
+};
+
+} // namespace colinux
