@@ -27,7 +27,7 @@ Examples:
   colinux run --disk debian.raw --net slirp
   colinux run --name db --memory 1G --cpus 2 --disk debian.raw --disk data.raw --detach
   colinux run --disk debian.raw,ro --append "init=/bin/sh"
-  colinux run --kernel vmlinuz --initrd initrd.img --append "console=hvc0"
+  colinux run --kernel vmlinuz --initrd initrd.img
   colinux run --disk debian.raw --net slirp,forward=tcp:2222:22,forward=tcp:8080:80)";
 
 struct RunOptions {
@@ -66,6 +66,8 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
         const std::string& disk = config.disks[0].path;
         if (!std::filesystem::exists(disk))
             throw Failure{ExitCode::DiskMissing, "disk " + disk + " is not there: make one with: colinux image create debian " + disk + " --size 2G"};
+        if (std::filesystem::is_directory(disk))
+            throw Failure{ExitCode::DiskUnfit, "disk " + disk + " is a directory: give an image file or a block device"};
         boot_files.emplace(BootFiles::find(disk));
         config.kernel = boot_files->kernel();
         if (config.initrd.empty())

@@ -3,6 +3,8 @@
 
 #include "vmm/devices/block_device.hpp"
 #include "vmm/devices/entropy_device.hpp"
+#include "vmm/devices/net_device.hpp"
+#include "vmm/devices/slirp_backend.hpp"
 #include "vmm/devices/virtio_console.hpp"
 #include "vmm/failure.hpp"
 #include "vmm/loader/boot.hpp"
@@ -19,6 +21,9 @@ Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_co
     Devices devices;
     for (const DiskConfig& disk : config.disks)
         devices.push_back(std::make_unique<BlockDevice>("cobd" + std::to_string(devices.size()), DiskFile::open(disk.path, disk.read_only)));
+    for (unsigned card = 0; card < config.nets.size(); card++)
+        devices.push_back(std::make_unique<NetDevice>("conet" + std::to_string(card), stable_mac_address(config.name, card),
+                                                      std::make_unique<SlirpBackend>(config.nets[card].forwards)));
     devices.push_back(std::make_unique<EntropyDevice>());
     devices.push_back(std::make_unique<VirtioConsole>(second_console));
     return devices;
