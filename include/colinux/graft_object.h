@@ -11,7 +11,8 @@
  * Sections with a meaning: `.modinfo` (strings "vermagic=...", "colinux_graft=1"), `.colinux.fixups`
  * (struct co_graft_fixup[], relocated like any data, consumed by the loader, not kept in memory),
  * `.colinux.layout` (struct co_graft_layout[], no relocations, likewise consumed).
- * The first word of vermagic must be the kernel's release.
+ * The first word of vermagic must be the kernel's release. Entries of zeros in both tables are skipped: compilers
+ * align large objects and leave gaps.
  * Dropped: .altinstructions, .orc_*, __ex_table is kept as data, .return_sites, .retpoline_sites,
  * .call_sites, .ibt_endbr_seal, __mcount_loc, .discard.*, .comment, .note.*, .debug_*, BTF.
  *
@@ -56,11 +57,11 @@ struct co_graft_fixup {
 
 /* What the graft's headers say about the kernel's data, verified against the image's BTF before boot. */
 struct co_graft_layout {
-	char struct_name[40]; /* "task_struct", or "enum cpuhp_state" for a constant; unions like structs */
-	char member[40];      /* "" = the struct as a whole; may be a path "cpu.cpuid"; or the constant's name */
+	char struct_name[56]; /* "task_struct", or "enum cpuhp_state" for a constant; unions like structs */
+	char member[64];      /* "" = the struct as a whole; may be a path "cpu.cpuid"; or the constant's name */
 	co_u32 offset;        /* of the member in bytes, or the constant's value */
 	co_u32 size;          /* of the struct or member in bytes; 0 for a member = not checked */
 };
-CO_STATIC_ASSERT(sizeof(struct co_graft_layout) == 88, "an array without padding");
+CO_STATIC_ASSERT(sizeof(struct co_graft_layout) == 128, "a multiple of what compilers align large objects to");
 #endif
 #endif

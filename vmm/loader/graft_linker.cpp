@@ -102,6 +102,7 @@ private:
         for (const GraftObject::Relocation& relocation : section.relocations)
             if (relocation.offset % sizeof(co_graft_fixup) == offsetof(co_graft_fixup, address))
                 name_fixup(linked_.fixups[relocation.offset / sizeof(co_graft_fixup)], relocation);
+        std::erase_if(linked_.fixups, [](const LinkedGraft::Fixup& fixup) { return fixup.entry.kind == 0; });
     }
 
     void name_fixup(LinkedGraft::Fixup& fixup, const GraftObject::Relocation& relocation) const

@@ -107,6 +107,15 @@ void GraftObject::parse_modinfo(ByteView strings)
     }
 }
 
+void GraftObject::parse_layouts(ByteView table)
+{
+    for (std::uint64_t at = 0; at < table.size(); at += sizeof(co_graft_layout)) {
+        auto layout = table.at<co_graft_layout>(at);
+        if (layout.struct_name[0] != '\0')
+            layouts_.push_back(layout);
+    }
+}
+
 GraftObject GraftObject::parse(std::vector<std::byte> file, const std::string& path)
 {
     GraftObject object;
@@ -118,8 +127,7 @@ GraftObject GraftObject::parse(std::vector<std::byte> file, const std::string& p
             if (section.name == ".modinfo")
                 object.parse_modinfo(section.contents);
             if (section.name == ".colinux.layout")
-                for (std::uint64_t at = 0; at < section.bytes; at += sizeof(co_graft_layout))
-                    object.layouts_.push_back(section.contents.at<co_graft_layout>(at));
+                object.parse_layouts(section.contents);
         }
         if (!object.marked_ || object.release_.empty())
             throw std::out_of_range{"it does not say colinux_graft=" + std::to_string(CO_GRAFT_OBJECT_VERSION) + " and a vermagic"};

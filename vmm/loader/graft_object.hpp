@@ -60,6 +60,7 @@ private:
     void parse_symbols(std::uint32_t table);
     void parse_relocations(std::uint32_t table);
     void parse_modinfo(ByteView strings);
+    void parse_layouts(ByteView table);
 
     std::vector<std::byte> file_;
     std::string path_, release_;

@@ -190,7 +190,8 @@ try {
 
 std::span<const Kallsyms::Symbol> Kallsyms::named(std::string_view name) const
 {
-    auto [first, last] = std::ranges::equal_range(by_name_, name, {}, &Symbol::name);
+    auto first = std::ranges::lower_bound(by_name_, name, {}, &Symbol::name);
+    auto last = std::ranges::upper_bound(by_name_, name, {}, &Symbol::name);
     return {first, last};
 }
 

@@ -121,7 +121,7 @@ std::vector<std::byte> FakeKernel::elf() const
         data.add(fake_btf());
     std::uint64_t btf_stop = kData + data.size();
 
-    Symbols symbols{{"Acurrent_task", kPerCpu}, {"Tstartup_64", kText}, {"T_text", kText}, {"Tkernel_function", kFunction},
+    Symbols symbols{{"Acurrent_task", kPerCpu}, {"Tsecondary_startup_64", kText}, {"T_text", kText}, {"Tkernel_function", kFunction},
                     {"T__fentry__", kFentry}, {"Dlevel2_fixmap_pgt", kPageDirectory}, {"Dpv_ops", kPvOps}, {"Dx86_init", kX86Init},
                     {"ttwice", kText + 0x10}, {"ttwice", kText + 0x20}, {"t" + std::string(200, 'n'), kText + 0x30}};
     if (with_btf)

@@ -17,7 +17,7 @@ using Symbols = std::map<std::string, std::uint64_t, std::less<>>;
 Symbols kernel_symbols()
 {
     return {{"kernel_function", FakeKernel::kFunction}, {"pv_ops", FakeKernel::kPvOps}, {"level2_fixmap_pgt", FakeKernel::kPageDirectory},
-            {"startup_64", FakeKernel::kText}, {"current_task", FakeKernel::kPerCpu}};
+            {"secondary_startup_64", FakeKernel::kText}, {"current_task", FakeKernel::kPerCpu}};
 }
 
 LinkedGraft link(const Symbols& symbols)

@@ -21,8 +21,7 @@ inline Bytes with_text(Bytes bytes, std::string_view from, std::string_view to)
     auto as_byte = [](char c) { return static_cast<std::byte>(c); };
     Bytes wanted(from.size());
     std::ranges::transform(from, wanted.begin(), as_byte);
-    auto found = std::ranges::search(bytes, wanted);
-    std::ranges::transform(to, found.begin(), as_byte);
+    std::ranges::transform(to, std::search(bytes.begin(), bytes.end(), wanted.begin(), wanted.end()), as_byte);
     return bytes;
 }
 

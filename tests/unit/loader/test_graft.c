@@ -19,7 +19,7 @@
 #endif
 
 extern int kernel_function(void);
-extern char pv_ops[], level2_fixmap_pgt[], startup_64[];
+extern char pv_ops[], level2_fixmap_pgt[], secondary_startup_64[];
 extern char not_in_any_kernel[] __attribute__((weak));
 
 __asm__(".section .text.passage,\"ax\"\n"
@@ -54,7 +54,7 @@ __attribute__((section(".modinfo"), used)) static const char modinfo[] =
 __attribute__((section(".colinux.fixups"), used)) static const struct co_graft_fixup fixups[] = {
 	{CO_FIXUP_PTE, 0, (co_u64)(level2_fixmap_pgt + 508 * 8), 0, 0},
 	{CO_FIXUP_WRITE64, CO_FIXUP_OPTIONAL, (co_u64)(not_in_any_kernel + 8), 1, 0},
-	{CO_FIXUP_KEEP_CR4, 0, (co_u64)startup_64, 0x400, 0},
+	{CO_FIXUP_KEEP_CR4, 0, (co_u64)secondary_startup_64, 0x400, 0},
 	{CO_FIXUP_JUMP, CO_FIXUP_MULTI_CPU | EXPECT_FUNCTION, (co_u64)kernel_function, (co_u64)calls_the_kernel, FUNCTION_BYTES},
 	{CO_FIXUP_GATE, 0, (co_u64)(pv_ops + 16), (co_u64)calls_the_kernel, 0},
 #ifndef REAL_KERNEL
