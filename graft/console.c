@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hvc0 on the console ring: the kernel's console and the login terminal, with input and resizing, in every
+ * kernel that has the hvc driver built in (all of Debian's), virtio or not.
+ */
+#include <linux/tty.h>
+#include <linux/tty_port.h>
+#include <linux/workqueue.h>
+
+#include "graft.h"
+#include "hvc.h"
+
+#define TERMINAL 0
+#define OUTPUT_BUFFER_BYTES 256
+
+static struct hvc_struct *terminal_device;
+
+static void apply_size(struct work_struct *work)
+{
+	struct tty_struct *tty = tty_port_tty_get(&terminal_device->port);
+	struct winsize size = { 0 };
+
+	if (!tty)
+		return;
+	co_ring_size_changed(&size.ws_row, &size.ws_col);
+	tty_do_resize(tty, &size);
+	tty_kref_put(tty);
+}
+
+static DECLARE_WORK(size_work, apply_size);
+
+static co_hvc_result get_chars(u32 terminal, co_hvc_char *text, co_hvc_count count)
+{
+	return co_ring_read((char *)text, count);
+}
+
+static co_hvc_result put_chars(u32 terminal, const co_hvc_char *text, co_hvc_count count)
+{
+	return co_ring_write((const char *)text, count);
+}
+
+static int opened(struct hvc_struct *hvc, int interrupt)
+{
+	int error = notifier_add_irq(hvc, interrupt);
+
+	if (!error && hvc == terminal_device)
+		schedule_work(&size_work);
+	return error;
+}
+
+static const struct hv_ops operations = {
+	.get_chars = get_chars,
+	.put_chars = put_chars,
+	.notifier_add = opened,
+	.notifier_del = notifier_del_irq,
+	.notifier_hangup = notifier_hangup_irq,
+};
+
+void co_console_instantiate(void)
+{
+	if (co_boot_info.console_ring)
+		hvc_instantiate(TERMINAL, 0, &operations);
+}
+
+int co_console_start(void)
+{
+	struct hvc_struct *hvc;
+
+	if (!co_boot_info.console_ring)
+		return 0;
+	hvc = hvc_alloc(TERMINAL, co_irq_of_line(CO_IRQ_LINE_CONSOLE), &operations, OUTPUT_BUFFER_BYTES);
+	if (IS_ERR(hvc))
+		return PTR_ERR(hvc);
+	terminal_device = hvc;
+	return 0;
+}
+
+void co_console_line(void)
+{
+	u16 rows, columns;
+
+	if (terminal_device && co_ring_size_changed(&rows, &columns))
+		schedule_work(&size_work);
+}

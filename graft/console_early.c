@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The console ring: text to the daemon and typed characters from it, in shared memory, from the guest's first
+ * line on. One producer at a time, under a lock that also works before the kernel's are set up and gives up
+ * in NMI context. The early console writes through it until hvc0 (console.c) takes over.
+ */
+#include <linux/console.h>
+#include <linux/minmax.h>
+#include <linux/spinlock.h>
+
+#include "graft.h"
+
+static DEFINE_RAW_SPINLOCK(lock);
+static struct co_console_ring *ring;
+
+static u32 put(const char *text, u32 count)
+{
+	u64 head = ring->head;
+	u32 used = head - READ_ONCE(ring->tail), done;
+
+	count = used > ring->size ? 0 : min(count, ring->size - used);
+	for (done = 0; done < count; done++)
+		ring->data[(head + done) & (ring->size - 1)] = text[done];
+	smp_store_release(&ring->head, head + count);
+	return count;
+}
+
+/* How many fitted. The daemon is told each time. */
+u32 co_ring_write(const char *text, u32 count)
+{
+	unsigned long flags;
+	u32 done;
+
+	if (!ring)
+		return count;
+	if (in_nmi()) {
+		if (!raw_spin_trylock_irqsave(&lock, flags))
+			return 0;
+	} else {
+		raw_spin_lock_irqsave(&lock, flags);
+	}
+	done = put(text, count);
+	raw_spin_unlock_irqrestore(&lock, flags);
+	if (done && !in_nmi())
+		co_call(CO_CALL_DOORBELL, CO_DOORBELL_CONSOLE, 0, 0, 0);
+	return done;
+}
+
+/* One consumer: hvc0's, under its lock */
+u32 co_ring_read(char *text, u32 count)
+{
+	const char *input = (const char *)ring + ring->input_offset;
+	u64 tail = ring->input_tail;
+	u32 available = smp_load_acquire(&ring->input_head) - tail, done;
+
+	count = available > ring->input_size ? 0 : min(count, available);
+	for (done = 0; done < count; done++)
+		text[done] = input[(tail + done) & (ring->input_size - 1)];
+	smp_store_release(&ring->input_tail, tail + count);
+	return count;
+}
+
+/* The terminal's present size; true when it is another than at the last call */
+bool co_ring_size_changed(u16 *rows, u16 *columns)
+{
+	static u16 last_rows, last_columns;
+
+	*rows = READ_ONCE(ring->rows);
+	*columns = READ_ONCE(ring->columns);
+	if (*rows == last_rows && *columns == last_columns)
+		return false;
+	last_rows = *rows;
+	last_columns = *columns;
+	return true;
+}
+
+static void write_line_part(const char *text, u32 count)
+{
+	u32 done = co_ring_write(text, count);
+
+	if (done < count)
+		ring->dropped += count - done;
+}
+
+static void early_write(struct console *console, const char *text, unsigned int count)
+{
+	unsigned int start = 0, i;
+
+	for (i = 0; i < count; i++) {
+		if (text[i] != '\n')
+			continue;
+		write_line_part(text + start, i - start);
+		write_line_part("\r\n", 2);
+		start = i + 1;
+	}
+	if (start < count)
+		write_line_part(text + start, count - start);
+}
+
+static struct console early_console_of_ring = {
+	.name = "cocon",
+	.write = early_write,
+	.flags = CON_PRINTBUFFER | CON_BOOT | CON_ANYTIME,
+	.index = -1,
+};
+
+void co_early_console_init(void)
+{
+	if (!co_boot_info.console_ring)
+		return;
+	ring = co_shared_memory(co_boot_info.console_ring);
+	register_console(&early_console_of_ring);
+	add_preferred_console("hvc", 0, NULL);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the loader changes in the kernel image before the first instruction: the hooks that are needed before
+ * x86_init.oem.arch_setup can set any other. Mostly data words; the few jumps are where the kernel has no table.
+ * In the order in which the boot meets them.
+ */
+#include <linux/pgtable.h>
+#include <asm/desc_defs.h>
+#include <asm/paravirt.h>
+#include <asm/segment.h>
+#include <asm/trapnr.h>
+
+#include <colinux/graft_object.h>
+
+#include "graft.h"
+
+#define FIXUP static const struct co_graft_fixup __used __section(".colinux.fixups")
+#define WINDOW_ENTRY ((CO_GRAFT_VIRT >> PMD_SHIFT) % PTRS_PER_PMD)
+
+extern const char secondary_startup_64[], early_idt_handler_array_bytes[] asm("early_idt_handler_array");
+extern gate_desc bringup_idt_table[];
+extern const char native_cpuid_code[] asm("native_cpuid"), native_io_delay_code[] asm("native_io_delay");
+extern const char native_write_msr_code[] asm("native_write_msr");
+extern const char native_write_msr_safe_code[] asm("native_write_msr_safe");
+extern const char exc_nmi_code[] asm("exc_nmi");
+extern const char do_machine_check_code[] asm("do_machine_check") __weak;
+extern const char reserve_ibft_region_code[] asm("reserve_ibft_region") __weak;
+extern const char queued_read_lock_slowpath_code[] asm("queued_read_lock_slowpath");
+extern const char queued_write_lock_slowpath_code[] asm("queued_write_lock_slowpath");
+
+void co_arch_setup(void);
+void co_early_nmi(void);
+void co_early_mce(void);
+void co_exc_nmi(void);
+void co_do_machine_check(void);
+void co_nothing(void);
+void co_queued_read_lock(void);
+void co_queued_write_lock(void);
+
+/* head_64.S builds CR4 from scratch; the driver gave us the right one (DESIGN 4.7) */
+FIXUP keep_cr4[CO_STARTUP_CR4_WRITES] = {
+	[0 ... CO_STARTUP_CR4_WRITES - 1] = { CO_FIXUP_KEEP_CR4, 0, (co_u64)secondary_startup_64, 0x200, 0 },
+};
+
+/* NMI and machine check until the kernel's own gates stand: the IDT of head_64.S, then the early one */
+FIXUP early_gates[] = {
+	{ CO_FIXUP_GATE, 0, (co_u64)&bringup_idt_table[X86_TRAP_NMI], (co_u64)co_early_nmi, 0 },
+	{ CO_FIXUP_GATE, 0, (co_u64)&bringup_idt_table[X86_TRAP_MC], (co_u64)co_early_mce, 0 },
+	{ CO_FIXUP_JUMP, 0, (co_u64)(early_idt_handler_array_bytes + X86_TRAP_NMI * EARLY_IDT_HANDLER_SIZE),
+	  (co_u64)co_early_nmi, 0 },
+	{ CO_FIXUP_JUMP, 0, (co_u64)(early_idt_handler_array_bytes + X86_TRAP_MC * EARLY_IDT_HANDLER_SIZE),
+	  (co_u64)co_early_mce, 0 },
+};
+
+/* The window, in every page table from startup_64 on */
+FIXUP window[] = { { CO_FIXUP_PTE, 0, (co_u64)&level2_fixmap_pgt[WINDOW_ENTRY], 0, 0 } };
+
+FIXUP operations[] = {
+	{ CO_FIXUP_WRITE64, CO_FIXUP_EXPECT, (co_u64)&pv_ops.cpu.cpuid, (co_u64)co_cpuid, (co_u64)native_cpuid_code },
+	{ CO_FIXUP_WRITE64, CO_FIXUP_EXPECT, (co_u64)&pv_ops.cpu.write_msr, (co_u64)co_write_msr,
+	  (co_u64)native_write_msr_code },
+	{ CO_FIXUP_WRITE64, CO_FIXUP_EXPECT, (co_u64)&pv_ops.cpu.write_msr_safe, (co_u64)co_write_msr_safe,
+	  (co_u64)native_write_msr_safe_code },
+	{ CO_FIXUP_WRITE64, CO_FIXUP_EXPECT, (co_u64)&pv_ops.cpu.io_delay, (co_u64)co_nothing,
+	  (co_u64)native_io_delay_code },
+	{ CO_FIXUP_WRITE64, CO_FIXUP_EXPECT, (co_u64)&x86_init.oem.arch_setup, (co_u64)co_arch_setup,
+	  (co_u64)x86_init_noop },
+};
+
+/* It would search the host's first megabyte */
+FIXUP ibft[] = { { CO_FIXUP_JUMP, CO_FIXUP_OPTIONAL, (co_u64)reserve_ibft_region_code, (co_u64)co_nothing, 0 } };
+
+/* Every NMI and machine check is the host's; the kernel's entry code (nesting, PTI, IST) stays in force */
+FIXUP exceptions[] = {
+	{ CO_FIXUP_JUMP, 0, (co_u64)exc_nmi_code, (co_u64)co_exc_nmi, 0 },
+	{ CO_FIXUP_JUMP, CO_FIXUP_OPTIONAL, (co_u64)do_machine_check_code, (co_u64)co_do_machine_check, 0 },
+};
+
+#ifdef CONFIG_QUEUED_RWLOCKS
+FIXUP rwlocks[] = {
+	{ CO_FIXUP_JUMP, CO_FIXUP_MULTI_CPU, (co_u64)queued_read_lock_slowpath_code, (co_u64)co_queued_read_lock, 0 },
+	{ CO_FIXUP_JUMP, CO_FIXUP_MULTI_CPU, (co_u64)queued_write_lock_slowpath_code, (co_u64)co_queued_write_lock, 0 },
+};
+#endif
+
+void co_nothing(void)
+{
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Changes of code where neither the kernel has a table of pointers nor the loader can find the place: direct
+ * calls and immediates inside one function, found by what they mean and counted. Kernel text is still writable
+ * when these run (x86_init.oem.arch_setup, one CPU, interrupts off). The window's text is not; it is written
+ * through the direct map.
+ */
+#include <linux/kallsyms.h>
+#include <linux/string.h>
+#include <asm/cpufeature.h>
+
+#include "graft.h"
+
+#define CALL 0xe8
+#define JUMP 0xe9
+#define MOVE_IMMEDIATE 0xb8 /* + register */
+#define BRANCH_BYTES 5
+
+int kallsyms_lookup_size_offset(unsigned long address, unsigned long *size, unsigned long *offset);
+extern void (*x86_return_thunk)(void);
+extern u8 our_return_thunk[] asm("__x86_return_thunk"); /* entry.S */
+
+static size_t size_of(void *function)
+{
+	unsigned long size, offset;
+
+	return kallsyms_lookup_size_offset((unsigned long)function, &size, &offset) ? size : 0;
+}
+
+static s32 word_at(const u8 *place)
+{
+	s32 word;
+
+	memcpy(&word, place, sizeof(word));
+	return word;
+}
+
+static bool leads_to(const u8 *branch, const void *target)
+{
+	return branch + BRANCH_BYTES + word_at(branch + 1) == (const u8 *)target;
+}
+
+static void set_target(u8 *branch, const u8 *from, const void *target)
+{
+	s32 distance = (const u8 *)target - (from + BRANCH_BYTES);
+
+	memcpy(branch + 1, &distance, sizeof(distance));
+}
+
+unsigned int co_redirect_calls(void *function, const void *target, const void *replacement)
+{
+	u8 *code = function, *end = code + size_of(function);
+	unsigned int count = 0;
+
+	for (; code + BRANCH_BYTES <= end; code++) {
+		if (*code == CALL && leads_to(code, target)) {
+			set_target(code, code, replacement);
+			count++;
+		}
+	}
+	return count;
+}
+
+bool co_redirect_jump(u8 *jump, const void *target, const void *replacement)
+{
+	if (*jump != JUMP || !leads_to(jump, target))
+		return false;
+	set_target(jump, jump, replacement);
+	return true;
+}
+
+unsigned int co_change_immediates(void *function, u32 old, u32 new)
+{
+	u8 *code = function, *end = code + size_of(function);
+	unsigned int count = 0;
+
+	for (; code + BRANCH_BYTES <= end; code++) {
+		if ((*code & 0xf8) == MOVE_IMMEDIATE && word_at(code + 1) == (s32)old) {
+			memcpy(code + 1, &new, sizeof(new));
+			count++;
+		}
+	}
+	return count;
+}
+
+/* Until here the thunk is a plain return. Runs before the second CPU starts. */
+void co_choose_return_thunk(void)
+{
+	u8 *thunk = co_writable_alias(our_return_thunk);
+	u8 jump[BRANCH_BYTES] = { JUMP };
+
+	if (!boot_cpu_has(X86_FEATURE_RETHUNK))
+		return;
+	set_target(jump, our_return_thunk, x86_return_thunk);
+	memcpy(thunk + 1, jump + 1, BRANCH_BYTES - 1); /* no return through it while it is half written */
+	WRITE_ONCE(*thunk, JUMP);
+}

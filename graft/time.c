@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Time. The TSC is the guest's clock, with the host's frequency; reading it never leaves the guest. Each
+ * CPU has one event device: the host is asked for one interrupt at an absolute TSC value.
+ */
+#include <linux/clockchips.h>
+#include <linux/math64.h>
+#include <linux/time64.h>
+#include <asm/cpufeature.h>
+#include <asm/tsc.h>
+#include <asm/x86_init.h>
+
+#include "graft.h"
+
+#define MIN_DELTA_TICKS 1000
+#define MAX_DELTA_TICKS 0x7fffffffffffull
+
+extern __u32 cpu_caps_set[];
+
+static struct clock_event_device events[CO_MAX_VCPUS];
+
+static unsigned long tsc_khz_of_host(void)
+{
+	return co_boot_info.tsc_khz;
+}
+
+static void get_wallclock(struct timespec64 *now)
+{
+	unsigned long interrupt_flag = native_save_fl() & X86_EFLAGS_IF;
+	u64 nanoseconds, then;
+
+	native_irq_disable();
+	nanoseconds = co_call_interrupts_off(CO_CALL_CLOCK, 0, 0);
+	then = co_this_passage()->mailbox.result[1];
+	nanoseconds += mul_u64_u64_div_u64(rdtsc() - then, NSEC_PER_MSEC, co_boot_info.tsc_khz);
+	if (interrupt_flag)
+		native_irq_enable();
+	*now = ns_to_timespec64(nanoseconds);
+}
+
+static int set_wallclock(const struct timespec64 *now)
+{
+	return -ENODEV; /* the host's clock is not the guest's to set */
+}
+
+static int set_next_event(unsigned long ticks, struct clock_event_device *device)
+{
+	co_call(CO_CALL_SET_TIMER, rdtsc() + ticks, 0, 0, 0);
+	return 0;
+}
+
+static int stop_event(struct clock_event_device *device)
+{
+	co_call(CO_CALL_SET_TIMER, 0, 0, 0, 0);
+	return 0;
+}
+
+void co_timer_event(void)
+{
+	struct clock_event_device *device = &events[raw_smp_processor_id()];
+
+	if (device->event_handler)
+		device->event_handler(device);
+}
+
+static void start_event_device(void)
+{
+	unsigned int cpu = raw_smp_processor_id();
+	struct clock_event_device *device = &events[cpu];
+
+	device->name = "colinux";
+	device->features = CLOCK_EVT_FEAT_ONESHOT;
+	device->rating = 400;
+	device->cpumask = cpumask_of(cpu);
+	device->set_next_event = set_next_event;
+	device->set_state_shutdown = stop_event;
+	device->set_state_oneshot_stopped = stop_event;
+	clockevents_config_and_register(device, co_boot_info.tsc_khz * 1000, MIN_DELTA_TICKS, MAX_DELTA_TICKS);
+}
+
+
+void co_time_init(void)
+{
+	setup_force_cpu_cap(X86_FEATURE_CONSTANT_TSC);
+	setup_force_cpu_cap(X86_FEATURE_NONSTOP_TSC);
+	setup_force_cpu_cap(X86_FEATURE_TSC_RELIABLE);
+	setup_force_cpu_cap(X86_FEATURE_TSC_KNOWN_FREQ);
+	x86_platform.calibrate_cpu = tsc_khz_of_host;
+	x86_platform.calibrate_tsc = tsc_khz_of_host;
+	x86_platform.get_wallclock = get_wallclock;
+	x86_platform.set_wallclock = set_wallclock;
+	x86_init.timers.wallclock_init = x86_init_noop;
+	x86_init.timers.timer_init = start_event_device;
+	x86_init.timers.setup_percpu_clockev = x86_init_noop;
+	x86_cpuinit.setup_percpu_clockev = start_event_device;
+}
