@@ -17,7 +17,9 @@ LAYERS = {
     "graft": ("colinux/",),
     "guest": ("colinux/",),
     "vmm": ("colinux/", "base/", "vmm/"),
-    "cli": ("colinux/", "cli/", "vmm/"),
+    # besides the socket, the command shares with the daemon how a guest is described, found and checked beforehand
+    "cli": ("colinux/", "cli/", "vmm/config", "vmm/control_protocol", "vmm/driver", "vmm/failure", "vmm/guest_end",
+            "vmm/run_directory", "vmm/loader/graft_store", "vmm/sys/linux/unique_fd"),
 }
 PROJECT = ("colinux/", "base/", "core/", "host/", "graft/", "guest/", "vmm/", "cli/", "tests/")
 # what the core may take from the compiler, which brings them freestanding
