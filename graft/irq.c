@@ -19,6 +19,7 @@
 #include <asm/idtentry.h>
 #include <asm/irq_vectors.h>
 #include <asm/special_insns.h>
+#include <asm/trapnr.h>
 #include <asm/x86_init.h>
 
 #include "graft.h"
@@ -31,6 +32,7 @@ extern gate_desc idt_table[];
 extern const char asm_spurious_interrupt_code[] asm("asm_spurious_interrupt");
 extern const char asm_common_interrupt_code[] asm("asm_common_interrupt");
 void native_init_IRQ(void);
+void co_early_mce(void);
 void generic_smp_call_function_single_interrupt(void);
 
 static struct irq_desc vectors[NR_VECTORS]; /* no interrupts of Linux's: only .handle_irq is used */
@@ -136,11 +138,11 @@ static void create_lines(void)
 		irq_set_chip_and_handler_name(first_interrupt + line, &line_chip, handle_edge_irq, "line");
 }
 
-static void set_gate(unsigned int vector, const void *entry)
+static void set_gate(unsigned int vector, const void *entry, unsigned int stack)
 {
 	gate_desc gate;
 
-	pack_gate(&gate, GATE_INTERRUPT, (unsigned long)entry, 0, 0, __KERNEL_CS);
+	pack_gate(&gate, GATE_INTERRUPT, (unsigned long)entry, 0, stack, __KERNEL_CS);
 	idt_table[vector] = gate;
 }
 
@@ -158,8 +160,10 @@ static void set_gates(void)
 
 	asm volatile("mov %0, %%cr0" : : "r"(cr0 & ~X86_CR0_WP) : "memory");
 	for (vector = FIRST_SYSTEM_VECTOR; vector < NR_VECTORS; vector++)
-		set_gate(vector, system_stub(vector));
-	set_gate(CO_DELIVERY_VECTOR, irq_entries_start + IDT_ALIGN * (CO_DELIVERY_ENTRY - FIRST_EXTERNAL_VECTOR));
+		set_gate(vector, system_stub(vector), 0);
+	set_gate(CO_DELIVERY_VECTOR, irq_entries_start + IDT_ALIGN * (CO_DELIVERY_ENTRY - FIRST_EXTERNAL_VECTOR), 0);
+	if (!IS_ENABLED(CONFIG_X86_MCE)) /* its gate would lead to freed memory */
+		set_gate(X86_TRAP_MC, co_early_mce, IST_INDEX_MCE + 1);
 	asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
 }
 
