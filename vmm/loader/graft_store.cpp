@@ -27,7 +27,7 @@ std::vector<std::filesystem::path> graft_directories()
     std::error_code ignored;
     std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
     if (!program.empty())
-        directories.push_back(program.parent_path().parent_path() / "grafts");
+        directories.push_back(program.parent_path().parent_path().parent_path() / "grafts"); // build/PRESET/cli/colinux
     directories.emplace_back("/usr/lib/colinux/grafts");
     directories.emplace_back("/var/cache/colinux/grafts");
     return directories;

@@ -11,7 +11,7 @@
 
 namespace colinux {
 
-// In the order in which they are searched: those of $COLINUX_GRAFTS (separated by colons); grafts/ of the
+// In the order in which they are searched: those of $COLINUX_GRAFTS (separated by colons); build/grafts of the
 // build tree that this program lies in; /usr/lib/colinux/grafts (packaged); /var/cache/colinux/grafts (built here).
 std::vector<std::filesystem::path> graft_directories();
 
