@@ -99,6 +99,12 @@ void FakeQueue::make_available(std::uint16_t head)
     std::atomic_ref{*avail_index()}.store(index + 1, std::memory_order_seq_cst);
 }
 
+void FakeQueue::ask_for_interrupt()
+{
+    std::atomic_ref{*used_event()}.store(seen_used_);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
 bool FakeQueue::take_used(VirtqUsedElem& element)
 {
     if (std::atomic_ref{*used_index()}.load(std::memory_order_acquire) == seen_used_)

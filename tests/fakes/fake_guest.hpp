@@ -67,8 +67,8 @@ public:
     // Next used element, and its descriptors are free again.
     bool take_used(VirtqUsedElem& element);
 
-    // "Interrupt me when one more is used" with the event index; the flag without.
-    void ask_for_interrupt() { *used_event() = seen_used_; }
+    // "Interrupt me when one more is used", for the event index. Look at take_used() after it.
+    void ask_for_interrupt();
     // What a driver checks before it rings: has the device asked to be notified since `before`?
     bool must_ring(std::uint16_t before) const { return event_is_passed(*avail_event(), *avail_index(), before); }
 

@@ -41,8 +41,8 @@ TEST(EventLoop, StopRunsWhatWasPosted)
 
 TEST(EventLoop, WatchedDescriptorCallsBack)
 {
-    EventLoop loop{"test"};
     EventFd ping, pong;
+    EventLoop loop{"test"};
     loop.watch(ping.fd(), POLLIN, [&] {
         ping.take();
         pong.signal();
