@@ -107,9 +107,11 @@ def _project_inputs(package):
     driver = f"{TREE}/build/driver/{package.release}/colinux.ko"
     binaries = [path for path in glob.glob(f"{TREE}/build/release/**", recursive=True)
                 if os.path.isfile(path) and os.access(path, os.X_OK) and "CMakeFiles" not in path]
+    if not os.path.exists(f"{TREE}/build/release/cli/colinux"):
+        binaries = []  # nothing to install yet
     scripts = f"{TREE}/build/release/cmake_install.cmake"
     grafts = [path for path in glob.glob(f"{TREE}/build/grafts/**", recursive=True) if os.path.isfile(path)]
-    return driver, [path for path in (scripts, *sorted(binaries)) if os.path.exists(path)], sorted(grafts)
+    return driver, [path for path in (scripts, *sorted(binaries)) if binaries], sorted(grafts)
 
 
 def _project(package):

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+# What every system and payload test sources. A test is a shell session that runs on the lab's host:
+#
+#   . "$(dirname "$0")/fixture.sh"
+#   guest 6.1                       # brings a guest image: disk $DISK, kernel $BOOT/vmlinuz, $BOOT/initrd.img
+#   on_host 6.1 --cpus 2 <<'END'    # host kernel, then options of lab/lab run
+#   exits 0 colinux run --disk "$DISK" ...
+#   END
+#
+# The session may use the words of in_lab.sh. After it, whatever it did, the host must be alive, its log without a
+# warning, no frame in use, and the driver unloadable. The first failure ends the test with exit code 1.
+set -eu
+
+TREE=$(cd "$(dirname "$0")/../.." && pwd)
+guest_options=
+
+# guest KERNEL: 6.1, 6.1-cloud, 6.1-rt or 6.12. A second guest gets DISK2, BOOT2, and so on.
+guests=0
+guest() {
+    image=$("$TREE/tools/fetch-image" "$1")
+    guests=$((guests + 1))
+    guest_options="$guest_options --disk $image --put $image.boot:/guest/$guests"
+}
+
+# payloads: brings run_payload and all payload guests into /payloads.
+payloads() {
+    for file in "$TREE"/build/release/tests/payloads/run_payload "$TREE"/build/release/tests/payloads/*.payload; do
+        guest_options="$guest_options --put $file:/payloads/${file##*/}"
+    done
+}
+
+# on_host VERSION [lab option...]: runs the session on standard input there.
+on_host() {
+    host=$1
+    shift
+    session=$(mktemp)
+    cat >"$session"
+    echo "== host $host $*"
+    result=0
+    # shellcheck disable=SC2086 # options are words
+    "$TREE/lab/lab" run --host "$host" "$@" $guest_options --put "$TREE/tests/system/in_lab.sh" --put "$session:session" -- \
+        sh in_lab.sh session || result=$?
+    rm -f "$session"
+    if [ $result -ne 0 ]; then
+        echo "FAILED on host $host: exit code $result"
+        exit 1
+    fi
+}
+
+# on_each_host [lab option...]: the same session on every host kernel that we support.
+on_each_host() {
+    every=$(cat)
+    for version in 6.1 6.12; do
+        echo "$every" | on_host "$version" "$@"
+    done
+}

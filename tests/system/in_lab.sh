@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+# sh in_lab.sh SESSION: runs one test session on the lab's host, then judges the host. See fixture.sh. Sessions may use
+# the functions below; DISK, BOOT, DISK2, BOOT2 ... name the guests that the test asked for.
+
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+
+# exits CODE COMMAND...: COMMAND must end with that exit code.
+exits() {
+    wanted=$1
+    shift
+    got=0
+    "$@" || got=$?
+    [ "$got" = "$wanted" ] || fail "exit code $got instead of $wanted: $*"
+}
+
+# says PATTERN COMMAND...: COMMAND must end well and print a line (on either stream) that matches.
+says() {
+    pattern=$1
+    shift
+    got=0
+    said=$("$@" 2>&1) || got=$?
+    echo "$said"
+    [ $got = 0 ] || fail "exit code $got: $*"
+    echo "$said" | grep -Eq -- "$pattern" || fail "no '$pattern' from: $*"
+}
+
+# refuses CODE PATTERN COMMAND...: COMMAND must end with that code, saying exactly one line, which matches.
+refuses() {
+    code=$1 pattern=$2
+    shift 2
+    got=0
+    said=$("$@" 2>&1) || got=$?
+    echo "$said"
+    [ "$got" = "$code" ] || fail "exit code $got instead of $code: $*"
+    [ "$(echo "$said" | wc -l)" = 1 ] || fail "more than one line from: $*"
+    echo "$said" | grep -Eq -- "$pattern" || fail "no '$pattern' from: $*"
+}
+
+# within SECONDS COMMAND...: COMMAND is tried until it succeeds.
+within() {
+    deadline=$(($(cut -d. -f1 /proc/uptime) + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(cut -d. -f1 /proc/uptime)" -lt $deadline ] || fail "not in time: $*"
+        sleep 0.2
+    done
+}
+
+frames_in_use() { cat /sys/module/colinux/parameters/frames_in_use; }
+no_frames() { [ "$(frames_in_use)" = 0 ]; }
+
+judge_host() {
+    if dmesg | grep -E 'WARNING: |BUG: |Oops|general protection|Call Trace|kernel panic|soft lockup|hung_task|rcu.*stall|Unloaded tainted'; then
+        fail "the host's kernel complained"
+    fi
+    if [ -d /sys/module/colinux ]; then
+        within 5 no_frames
+        within 5 rmmod colinux
+    fi
+    if dmesg | grep -E 'WARNING: |BUG: |Oops'; then
+        fail "the host's kernel complained while the driver was unloaded"
+    fi
+    echo "host alive"
+}
+
+set -eu
+number=1
+for disk in /sys/block/vd*; do
+    [ -d "/guest/$number" ] || break
+    suffix=$([ $number = 1 ] || echo $number)
+    export "DISK$suffix=/dev/${disk#/sys/block/}" "BOOT$suffix=/guest/$number"
+    number=$((number + 1))
+done
+export PATH="$PATH:/payloads"
+
+if [ "${2-}" = session ]; then # a process of its own, in which `set -e` holds
+    . "./$1"
+    exit 0
+fi
+result=0
+sh in_lab.sh "$1" session || result=$?
+(judge_host) || result=1
+if [ $result -ne 0 ]; then
+    echo "== last lines of the host's kernel log"
+    dmesg | tail -n 25
+fi
+exit $result
