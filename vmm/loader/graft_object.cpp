@@ -17,8 +17,8 @@ namespace {
 
 // Tables by which the kernel or its build tools would find places in the code of a module. Nobody reads the
 // graft's, so they and their relocations are left out.
-constexpr std::array<std::string_view, 17> kDropped{
-    ".altinstructions", ".altinstr_replacement", ".altinstr_aux", ".orc_", ".return_sites", ".retpoline_sites",
+constexpr std::array<std::string_view, 16> kDropped{
+    ".altinstructions", ".altinstr_replacement", ".orc_", ".return_sites", ".retpoline_sites",
     ".call_sites", ".ibt_endbr_seal", "__mcount_loc", "__patchable_function_entries", ".discard.", ".note",
     "__bug_table", "__jump_table", ".static_call_sites", ".parainstructions", ".smp_locks",
 };
