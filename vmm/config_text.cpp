@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
-#include <ranges>
 #include <vector>
 
 namespace colinux {
@@ -105,7 +104,8 @@ NetConfig parse_net(std::string_view text)
     if (parts[0] != "slirp")
         refuse("net", text, "expected slirp[,forward=tcp:HOST_PORT:GUEST_PORT]... or none");
     NetConfig net;
-    for (std::string_view part : parts | std::views::drop(1)) {
+    parts.erase(parts.begin());
+    for (std::string_view part : parts) {
         constexpr std::string_view key = "forward=";
         if (!part.starts_with(key))
             refuse("net option", part, kForwardExample);

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+// The control socket with a fake guest behind it and the real client in front.
+#include "vmm/control_server.hpp"
+
+#include "cli/control_client.hpp"
+#include "vmm/run_directory.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+namespace colinux {
+namespace {
+
+class FakeGuest final : public ControlTarget {
+public:
+    nlohmann::json status() override { return {{"name", "web"}}; }
+    nlohmann::json stats() override { throw Failure{ExitCode::Internal, "no stats"}; }
+    void stop() override { stops++; }
+    void kill() override { kills++; }
+    std::string logs() override { return std::string(3 << 20, 'x'); }
+    void resize(std::uint16_t rows, std::uint16_t columns) override { size = rows * 1000 + columns; }
+    void attach_console(UniqueFd connection, const std::string& typed) override
+    {
+        std::string text = "console:" + typed;
+        ::send(connection.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    }
+
+    std::atomic<int> stops{}, kills{}, size{};
+};
+
+class ControlServerTest : public testing::Test {
+protected:
+    ControlServerTest()
+    {
+        char path[] = "/tmp/colinux-test-XXXXXX";
+        folder_ = mkdtemp(path);
+        setenv("COLINUX_RUN_DIR", folder_.c_str(), 1);
+        server_ = std::make_unique<ControlServer>(RunDirectory{}.socket_path("web"), guest_);
+        server_->start();
+    }
+    ~ControlServerTest() override { std::filesystem::remove_all(folder_); }
+
+    std::string folder_;
+    FakeGuest guest_;
+    std::unique_ptr<ControlServer> server_;
+};
+
+TEST_F(ControlServerTest, SocketIsForTheOwnerOnly)
+{
+    struct stat status;
+    ASSERT_EQ(stat(RunDirectory{}.socket_path("web").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(ControlServerTest, AnswersSeveralCallsOnOneConnection)
+{
+    ControlClient client{"web"};
+    EXPECT_EQ(client.call("status")["name"], "web");
+    client.call("stop");
+    client.call({{"call", "resize"}, {"rows", 50}, {"columns", 132}});
+    EXPECT_EQ(guest_.stops, 1);
+    EXPECT_EQ(guest_.size, 50132);
+}
+
+TEST_F(ControlServerTest, FailureIsReportedAndTheConnectionGoesOn)
+{
+    ControlClient client{"web"};
+    EXPECT_THROW(client.call("stats"), Failure);
+    EXPECT_THROW(client.call("nonsense"), Failure);
+    EXPECT_EQ(client.call("status")["name"], "web");
+}
+
+TEST_F(ControlServerTest, LogsLargerThanTheSocketComeWhole)
+{
+    ControlClient client{"web"};
+    std::size_t bytes = client.call("logs")["bytes"];
+    EXPECT_EQ(client.read_bytes(bytes), std::string(3 << 20, 'x'));
+}
+
+TEST_F(ControlServerTest, ConsoleTurnsIntoAByteStream)
+{
+    ControlClient client{"web"};
+    client.call("console");
+    EXPECT_EQ(client.read_bytes(8), "console:");
+}
+
+TEST_F(ControlServerTest, EndlessLineIsAnsweredAndClosed)
+{
+    ControlClient client{"web"};
+    EXPECT_THROW(client.call({{"call", std::string(8192, 'x')}}), Failure);
+    EXPECT_EQ(ControlClient{"web"}.call("status")["name"], "web");
+}
+
+TEST_F(ControlServerTest, ManyClientsThatGoAtOnce)
+{
+    for (int i = 0; i < 200; i++)
+        ControlClient{"web"};
+    EXPECT_EQ(ControlClient{"web"}.call("status")["name"], "web");
+}
+
+TEST_F(ControlServerTest, WaitersHearHowTheGuestEnded)
+{
+    ControlClient client{"web"};
+    client.call("status");
+    std::jthread guest{[this] {
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+        server_->pause();
+        server_->finish({ExitCode::GuestReboot, "asked for a reboot"});
+    }};
+    nlohmann::json end = wait_for_end(client);
+    EXPECT_EQ(end["code"], 10);
+    EXPECT_EQ(end["reason"], "asked for a reboot");
+}
+
+TEST_F(ControlServerTest, UnknownNameHasItsCode)
+{
+    try {
+        ControlClient{"other"};
+        FAIL();
+    } catch (const Failure& failure) {
+        EXPECT_EQ(failure.code(), ExitCode::NameUnknown);
+    }
+}
+
+} // namespace
+} // namespace colinux
