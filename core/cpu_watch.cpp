@@ -19,7 +19,7 @@ struct alignas(64) Slot {
 };
 
 constinit Slot slots[kMaxCpus]{};
-constinit std::atomic<std::uint64_t> limit{~0ull};
+constinit std::atomic<std::uint64_t> limit_ticks{~0ull};
 constinit std::atomic<std::uint64_t> preemption_count{0};
 
 } // namespace
@@ -48,14 +48,16 @@ void CpuWatch::check(unsigned watched)
     if (watched >= kMaxCpus)
         return;
     std::uint64_t entered = slots[watched].entered.load(std::memory_order_relaxed);
-    if (entered == 0 || cpu::read_tsc() - entered < limit.load(std::memory_order_relaxed))
+    if (entered == 0 || cpu::read_tsc() - entered < limit_ticks.load(std::memory_order_relaxed))
         return;
     slots[watched].preempted.store(true, std::memory_order_relaxed);
     preemption_count.fetch_add(1, std::memory_order_relaxed);
     co_os_send_nmi(watched);
 }
 
-void CpuWatch::set_limit(std::uint64_t tsc_ticks) { limit.store(tsc_ticks, std::memory_order_relaxed); }
+void CpuWatch::set_limit(std::uint64_t tsc_ticks) { limit_ticks.store(tsc_ticks, std::memory_order_relaxed); }
+
+std::uint64_t CpuWatch::limit() { return limit_ticks.load(std::memory_order_relaxed); }
 
 std::uint64_t CpuWatch::preemptions() { return preemption_count.load(std::memory_order_relaxed); }
 

@@ -20,6 +20,7 @@ public:
     static void check(unsigned watched);
 
     static void set_limit(std::uint64_t tsc_ticks);
+    static std::uint64_t limit();
     static std::uint64_t preemptions();
 };
 

@@ -14,6 +14,8 @@ namespace {
 // share of the wanted memory is taken in addition, for a moment.
 constexpr std::uint64_t kSurplusShare = 2; // half as much again
 
+constexpr std::uint64_t kMostBytes = 1ull << 42; // 4 TiB: the list of blocks stays a size that a kernel heap can serve
+
 template <typename T>
 void sift_down(T* items, unsigned root, unsigned count)
 {
@@ -63,7 +65,7 @@ Result<void> GuestRam::allocate(std::uint64_t bytes, std::uint64_t contiguous, F
     found = {};
     if (blocks_)
         return Error::Busy;
-    if (bytes == 0 || !is_aligned(bytes, CO_BLOCK_SIZE) || contiguous > bytes)
+    if (bytes == 0 || bytes > kMostBytes || !is_aligned(bytes, CO_BLOCK_SIZE) || contiguous > bytes)
         return Error::InvalidArgument;
 
     block_capacity_ = (bytes + bytes / kSurplusShare) / CO_BLOCK_SIZE + 1;

@@ -55,8 +55,6 @@ void HostCpuState::read_host_values()
 
 void HostCpuState::set_first_values(co_passage& page)
 {
-    InterruptsOff off;
-    read_host_values();
     for (unsigned i = 0; i < CO_MSR_COUNT; ++i)
         page.msr[i] = host_msr_[i];
     guest_xcr0_ = host_xcr0_;
@@ -72,15 +70,13 @@ void HostCpuState::enter_guest_mode(InterruptsOff&, co_passage& page)
         cpu_ = co_os_cpu();
         read_host_values();
     }
+    if (begins_) {
+        begins_ = false;
+        set_first_values(page);
+    }
     for (unsigned i = 0; i < CO_MSR_COUNT; ++i) {
         if (!is_per_switch(i) && features.msr[i] && page.msr[i] != host_msr_[i])
             cpu::write_msr(kMsrs[i], page.msr[i]);
-    }
-    host_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
-    if (host_breakpoints_) {
-        host_debug_.save();
-        cpu::write_debug<7>(kDr7Off);
-        guest_debug_.load();
     }
     host_pkru_ = features.pku ? cpu::read_pkru() : 0;
     host_spec_ctrl_ = features.spec_ctrl ? cpu::read_msr(cpu::Msr::SpecCtrl) : 0;
@@ -91,11 +87,6 @@ void HostCpuState::leave_guest_mode(InterruptsOff&, co_passage& page)
     for (unsigned i = 0; i < CO_MSR_COUNT; ++i) {
         if (!is_per_switch(i) && features.msr[i] && (page.msr_unsure || page.msr[i] != host_msr_[i]))
             cpu::write_msr(kMsrs[i], host_msr_[i]);
-    }
-    if (host_breakpoints_) {
-        if (!guest_breakpoints_) // else after_switch() has saved them
-            guest_debug_.save();
-        host_debug_.load();
     }
 }
 
@@ -109,7 +100,13 @@ void HostCpuState::before_switch(InterruptsOff&, co_passage& page)
         cpu::write_xcr0(guest_xcr0_);
     if (guest_pkru_ != host_pkru_)
         cpu::write_pkru(guest_pkru_);
-    if (guest_breakpoints_)
+    // Looked at each time: an interrupt handler of the host may have set one, or taken it away
+    host_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
+    if (host_breakpoints_) {
+        host_debug_.save();
+        cpu::write_debug<7>(kDr7Off);
+    }
+    if (host_breakpoints_ || guest_breakpoints_)
         guest_debug_.load();
     if (guest_spec_ctrl_ != host_spec_ctrl_)
         cpu::write_msr(cpu::Msr::SpecCtrl, guest_spec_ctrl_);
@@ -123,10 +120,12 @@ void HostCpuState::after_switch(InterruptsOff&, co_passage& page)
             cpu::write_msr(cpu::Msr::SpecCtrl, host_spec_ctrl_);
     }
     guest_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
-    if (guest_breakpoints_) {
+    if (host_breakpoints_ || guest_breakpoints_) {
         guest_debug_.save();
         cpu::write_debug<7>(kDr7Off);
     }
+    if (host_breakpoints_)
+        host_debug_.load();
     if (features.pku) {
         guest_pkru_ = cpu::read_pkru();
         if (guest_pkru_ != host_pkru_)

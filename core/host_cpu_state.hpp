@@ -19,8 +19,9 @@ class HostCpuState {
 public:
     // What this CPU model has; at driver start.
     static void detect();
-    // The guest starts with the host's values (PAT, XCR0), not with those after a hardware reset.
-    void set_first_values(co_passage& page);
+    // The vCPU is about to begin: its next enter_guest_mode() gives it the host's values (PAT, XCR0), not those after a
+    // hardware reset. Only then, and on its own CPU: who starts a vCPU may be a guest itself at this moment.
+    void begin() { begins_ = true; }
 
     void enter_guest_mode(InterruptsOff&, co_passage& page);
     void leave_guest_mode(InterruptsOff&, co_passage& page);
@@ -35,7 +36,9 @@ private:
     };
 
     void read_host_values();
+    void set_first_values(co_passage& page);
 
+    bool begins_{false};
     std::uint32_t cpu_{~0u}; // whose values are in host_msr_
     std::uint64_t host_msr_[CO_MSR_COUNT]{};
     std::uint64_t host_xcr0_{}, guest_xcr0_{};

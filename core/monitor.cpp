@@ -9,6 +9,23 @@
 
 namespace colinux {
 
+namespace {
+
+unsigned page_table_levels() { return cpu::read_cr4() & cpu::kCr4La57 ? 5 : 4; }
+
+// Can the CPU use all of [start, start + bytes)? A jump elsewhere would fault in the middle of the passage.
+bool is_canonical(std::uint64_t start, std::uint64_t bytes)
+{
+    unsigned unused_bits = page_table_levels() == 5 ? 7 : 16;
+    auto extended = [&](std::uint64_t address) {
+        return static_cast<std::uint64_t>(static_cast<std::int64_t>(address << unused_bits) >> unused_bits);
+    };
+    std::uint64_t last = start + (bytes - 1);
+    return last >= start && extended(start) == start && extended(last) == last && (start >> 63) == (last >> 63);
+}
+
+} // namespace
+
 Monitor::Monitor(unsigned vcpus, FrameCounter& driver_frames, std::uint64_t ns_per_tick_32)
     : vcpu_count_{vcpus}, ns_per_tick_32_{ns_per_tick_32}, frames_{&driver_frames}, ram_{frames_}
 {
@@ -74,7 +91,8 @@ Result<void> Monitor::set_passage(const co_set_passage& request)
     }
     if (!ram_.contains(Phys{request.code_phys}, kPageSize) ||
         !ram_.contains(Phys{request.data_phys}, vcpu_count_ * kPageSize) ||
-        range_inside(request.code_phys, kPageSize, request.data_phys, vcpu_count_ * kPageSize))
+        range_inside(request.code_phys, kPageSize, request.data_phys, vcpu_count_ * kPageSize) ||
+        !is_canonical(request.code_virt, kPageSize) || !is_canonical(request.data_virt, vcpu_count_ * kPageSize))
         return Error::InvalidArgument;
     Passage::install_code(request);
     passage_ = request;
@@ -92,7 +110,7 @@ Result<Vcpu*> Monitor::create_vcpu(unsigned index)
     Vcpu* vcpu = make<Vcpu>(*this, index, frames_);
     if (!vcpu)
         return Error::NoMemory;
-    Result<void> created = vcpu->create(passage_, cpu::read_cr4() & cpu::kCr4La57 ? 5 : 4);
+    Result<void> created = vcpu->create(passage_, page_table_levels());
     if (!created) {
         destroy(vcpu);
         return created.error();
@@ -105,6 +123,8 @@ Result<Vcpu*> Monitor::create_vcpu(unsigned index)
 Result<void> Monitor::set_entry(Vcpu& vcpu, const co_vcpu_entry& entry)
 {
     LockGuard guard{lock_};
+    if (ended())
+        return Error::GuestEnded;
     if (vcpu.index() != 0 || entry.reserved || entry.idt_limit > 0xfff || !ram_.contains(Phys{entry.cr3}, kPageSize) ||
         !is_aligned(entry.cr3, kPageSize))
         return Error::InvalidArgument;
@@ -117,16 +137,13 @@ Result<void> Monitor::bind_doorbell(const co_bind_doorbell& request)
     LockGuard guard{lock_};
     if (request.doorbell >= CO_DOORBELLS || request.reserved)
         return Error::InvalidArgument;
-    co_os_event* event = nullptr;
-    if (request.eventfd != -1) {
-        // A ring in flight on another CPU may still use the old event: a doorbell is bound once and stays
-        if (doorbells_[request.doorbell].load())
-            return Error::Busy;
-        event = co_os_event_get(request.eventfd);
-        if (!event)
-            return Error::InvalidArgument;
-        doorbells_[request.doorbell].store(event, std::memory_order_release);
-    }
+    // A ring in flight on another CPU may still use the old event: a doorbell is bound once and stays
+    if (doorbells_[request.doorbell].load())
+        return Error::Busy;
+    co_os_event* event = co_os_event_get(request.eventfd);
+    if (!event)
+        return Error::InvalidArgument;
+    doorbells_[request.doorbell].store(event, std::memory_order_release);
     return {};
 }
 
@@ -136,16 +153,20 @@ Result<void> Monitor::bind_irq_line(const co_bind_irq_line& request)
     if (request.line >= CO_IRQ_LINES || request.vcpu >= vcpu_count_)
         return Error::InvalidArgument;
     Line& line = lines_[request.line];
-    if (line.watch) {
-        co_os_event_unwatch(line.watch);
-        line.watch = nullptr;
-    }
-    if (request.eventfd == -1)
-        return {};
+    co_os_watch* watch = nullptr;
+    unsigned previous = line.vcpu.exchange(request.vcpu);
     line.monitor = this;
-    line.vcpu = request.vcpu;
-    line.watch = co_os_event_watch(request.eventfd, line_raised, &line, request.line);
-    return line.watch ? Result<void>{} : Error::InvalidArgument;
+    if (request.eventfd != -1) {
+        watch = co_os_event_watch(request.eventfd, line_raised, &line, request.line);
+        if (!watch) {
+            line.vcpu.store(previous);
+            return Error::InvalidArgument;
+        }
+    }
+    if (line.watch)
+        co_os_event_unwatch(line.watch);
+    line.watch = watch;
+    return {};
 }
 
 CO_ABI void Monitor::line_raised(void* context, co_u32 number)
@@ -210,8 +231,11 @@ std::uint64_t Monitor::ticks_to_ns(std::uint64_t ticks) const
 void Monitor::end_with(unsigned exit, const co_u64 (&arg)[4])
 {
     Ended expected = Ended::No;
-    if (!ended_.compare_exchange_strong(expected, Ended::Ending))
+    if (!ended_.compare_exchange_strong(expected, Ended::Ending)) {
+        while (!ended()) // the other one is a few instructions before it; the caller must not enter again
+            cpu::barrier();
         return;
+    }
     end_ = {exit, {arg[0], arg[1], arg[2], arg[3]}};
     ended_.store(Ended::Yes, std::memory_order_release);
     for (unsigned i = 0; i < vcpu_count_; ++i) {

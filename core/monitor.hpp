@@ -56,7 +56,7 @@ private:
     enum class Ended : int { No, Ending, Yes };
     struct Line {
         Monitor* monitor;
-        unsigned vcpu;
+        std::atomic<unsigned> vcpu;
         co_os_watch* watch;
     };
 

@@ -10,6 +10,7 @@ namespace colinux {
 namespace {
 
 constexpr int kErrnoInvalid = 22;
+constexpr std::uint64_t kLongestTimerNs = 1ull << 60; // later than this machine will run, and no overflow in any host
 
 } // namespace
 
@@ -52,8 +53,9 @@ Result<void> Vcpu::start(const co_vcpu_entry& entry)
     if (started_.load(std::memory_order_acquire))
         return Error::Busy;
     passage_.set_first_state(entry);
-    cpu_state_.set_first_values(passage_.page());
+    cpu_state_.begin();
     sleep_ = Sleep::None;
+    checks_pending_ = nmi_ready_ = false; // it may have run before, and been stopped
     started_.store(true, std::memory_order_release);
     notify();
     return {};
@@ -166,7 +168,8 @@ void Vcpu::set_timer(std::uint64_t deadline)
         __atomic_fetch_or(&passage_.page().pending, co_u64{1} << CO_PENDING_TIMER, __ATOMIC_SEQ_CST);
         return;
     }
-    co_os_timer_start(timer_, monitor_.ticks_to_ns(deadline - now));
+    std::uint64_t delay_ns = monitor_.ticks_to_ns(deadline - now);
+    co_os_timer_start(timer_, delay_ns < kLongestTimerNs ? delay_ns : kLongestTimerNs);
 }
 
 // ---- in the guest -------------------------------------------------------------------------------------------
@@ -175,15 +178,25 @@ Vcpu::Next Vcpu::burst()
 {
     InterruptsOff off;
     co_passage& page = passage_.page();
+    if (sleep_ == Sleep::LockWait)
+        lock_kicked_.store(false); // the kick that ended the wait; the guest looks at its lock now
     sleep_ = Sleep::None;
     cpu_.store(co_os_cpu(), std::memory_order_relaxed);
     cpu_state_.enter_guest_mode(off, page);
     Next next;
+    std::uint64_t since = cpu::read_tsc();
     do {
         cross(off);
         next = serve(off, page.mailbox);
         if (next == Next::Reenter && interrupts_on_)
             next = Next::MayYield;
+        if (next != Next::Reenter) {
+            since = cpu::read_tsc();
+        } else if (cpu::read_tsc() - since > CpuWatch::limit()) {
+            // One call after the other, with interrupts off on both sides: as bad as spinning in there, same cure
+            next = Next::MayYield;
+            break;
+        }
     } while (next == Next::Reenter || (next == Next::MayYield && !co_os_must_yield() && !monitor_.ended()));
     cpu_state_.leave_guest_mode(off, page);
     return next;

@@ -108,7 +108,7 @@ struct co_set_passage { /* where the graft lies; all four are 4 KiB aligned, phy
 struct co_bind_doorbell {
 	co_u32 doorbell; /* 0..CO_DOORBELLS-1 */
 	co_u32 reserved; /* 0 */
-	co_s64 eventfd;  /* -1 unbinds */
+	co_s64 eventfd;  /* once per doorbell (EBUSY), for as long as the guest lives. EINVAL: not an eventfd */
 };
 #define CO_BIND_DOORBELL CO_IOW(0x14, struct co_bind_doorbell)
 

@@ -41,14 +41,17 @@ void write_xcr0(std::uint64_t value);
 std::uint32_t read_pkru();
 void write_pkru(std::uint32_t value);
 CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf);
+std::uint64_t read_debug(unsigned index);
+void write_debug(unsigned index, std::uint64_t value);
 template <int N>
 std::uint64_t read_debug()
 {
-    return N == 7 ? 0x400 : 0;
+    return read_debug(N);
 }
 template <int N>
-void write_debug(std::uint64_t)
+void write_debug(std::uint64_t value)
 {
+    write_debug(N, value);
 }
 #else
 inline std::uint64_t read_msr(Msr msr)
