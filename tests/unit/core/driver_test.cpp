@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+// The driver's own requests: what this machine is, why it may refuse, and guests coming and going.
+#include "tests/unit/core/core_test.hpp"
+
+namespace colinux {
+
+namespace {
+
+using DriverTest = CoreTest;
+
+co_s64 create(co_create_guest request)
+{
+    void* guest = nullptr;
+    co_s64 result = co_core_device_request(CO_CREATE_GUEST, &request, &guest);
+    EXPECT_EQ(result == 0, guest != nullptr);
+    if (guest)
+        co_core_guest_release(guest);
+    return result;
+}
+
+co_info info()
+{
+    co_info info{};
+    EXPECT_EQ(co_core_device_request(CO_GET_INFO, &info, nullptr), 0);
+    return info;
+}
+
+TEST_F(DriverTest, FitMachineHasNoRefusals) { EXPECT_EQ(co_core_start(0), 0u); }
+
+TEST_F(DriverTest, VersionAndInfoAreTold)
+{
+    EXPECT_EQ(co_core_device_request(CO_GET_VERSION, nullptr, nullptr), CO_ABI_VERSION);
+    TestGuest guest;
+    co_info told = info();
+    EXPECT_EQ(told.passage_version, static_cast<co_u32>(CO_PASSAGE_VERSION));
+    EXPECT_EQ(told.tsc_khz, host().tsc_khz);
+    EXPECT_EQ(told.host_cr4, this_cpu().cr4);
+    EXPECT_EQ(told.host_xcr0, 7u);
+    EXPECT_EQ(told.guests, 1u);
+    EXPECT_EQ(told.frames, host().frames());
+}
+
+TEST_F(DriverTest, Xcr0IsZeroWithoutXsave)
+{
+    this_cpu().make_plain();
+    EXPECT_EQ(info().host_xcr0, 0u);
+}
+
+TEST_F(DriverTest, MachineWithoutNxIsRefused)
+{
+    this_cpu().leaves[{0x8000'0001, 0}].edx &= ~(1u << 20);
+    EXPECT_EQ(co_core_start(0), CO_REFUSAL_NO_NX);
+    EXPECT_EQ(create({1, 0, {}}), -static_cast<co_s64>(Error::NoDevice));
+    EXPECT_EQ(info().refusals, CO_REFUSAL_NO_NX);
+}
+
+TEST_F(DriverTest, MachineWithoutFxsrIsRefused)
+{
+    this_cpu().leaves[{1, 0}].edx &= ~(1u << 24);
+    EXPECT_EQ(co_core_start(0), CO_REFUSAL_NO_FXSR);
+}
+
+TEST_F(DriverTest, MachineWithoutUsableTscIsRefused)
+{
+    host().tsc_khz = 0;
+    EXPECT_EQ(co_core_start(0), CO_REFUSAL_NO_INVARIANT_TSC);
+}
+
+TEST_F(DriverTest, HostThatRunsOnFredIsRefused)
+{
+    this_cpu().cr4 |= cpu::kCr4Fred;
+    EXPECT_EQ(co_core_start(0), CO_REFUSAL_FRED);
+}
+
+TEST_F(DriverTest, RefusalsOfTheGlueAreAddedToTheCores)
+{
+    this_cpu().cr4 |= cpu::kCr4Fred;
+    EXPECT_EQ(co_core_start(CO_REFUSAL_XEN_PV), CO_REFUSAL_FRED | CO_REFUSAL_XEN_PV);
+}
+
+TEST_F(DriverTest, GuestWithUnusableParametersIsRejected)
+{
+    EXPECT_EQ(create({0, 0, {}}), -22);
+    EXPECT_EQ(create({CO_MAX_VCPUS + 1, 0, {}}), -22);
+    EXPECT_EQ(create({1, 1, {}}), -22);
+    EXPECT_EQ(create({1, 0, {1, 0}}), -22);
+    EXPECT_EQ(create({1, 0, {0, 1}}), -22);
+    EXPECT_EQ(create({CO_MAX_VCPUS, 0, {}}), 0);
+}
+
+TEST_F(DriverTest, GuestWithoutHeapIsAnError)
+{
+    for (unsigned failing : {0u, 1u}) { // the monitor, its lock
+        host().allocations_until_failure = failing;
+        EXPECT_EQ(create({1, 0, {}}), -12);
+    }
+    host().allocations_until_failure = -1;
+}
+
+TEST_F(DriverTest, UnknownRequestsAreRejected)
+{
+    TestGuest guest;
+    EXPECT_EQ(co_core_device_request(CO_RUN, nullptr, nullptr), -25);
+    EXPECT_EQ(guest.request(CO_RUN, nullptr), -25);
+    EXPECT_EQ(guest.vcpu_request(0, CO_CREATE_VCPU), -25);
+}
+
+TEST_F(DriverTest, TwoGuestsHaveMemoryOfTheirOwn)
+{
+    TestGuest first, second;
+    EXPECT_NE(first.ram(), second.ram());
+    EXPECT_EQ(info().guests, 2u);
+}
+
+} // namespace
+
+} // namespace colinux

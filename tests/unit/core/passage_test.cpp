@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+// Passage: what stands in the shared page before the first crossing.
+#include "tests/unit/core/core_test.hpp"
+
+#include "core/arch/x86_64/world_switch.hpp"
+
+#include <cstring>
+
+namespace colinux {
+
+namespace {
+
+using PassageTest = CoreTest;
+
+std::uint64_t gate_target(const co_u64* idt, unsigned vector)
+{
+    return (idt[2 * vector] & 0xffff) | (idt[2 * vector] >> 48 << 16) | idt[2 * vector + 1] << 32;
+}
+
+TEST_F(PassageTest, SwitchCodeIsCopiedToTheGuestsCodePage)
+{
+    TestGuest guest;
+    EXPECT_EQ(std::memcmp(co_os_frame_address(guest.ram()), world_switch_begin, world_switch_offsets.end), 0);
+}
+
+TEST_F(PassageTest, EachVcpuHasItsOwnPage)
+{
+    TestGuest guest{3};
+    for (unsigned i : {0u, 1u, 2u}) {
+        EXPECT_EQ(guest.page(i).version, static_cast<co_u32>(CO_PASSAGE_VERSION));
+        EXPECT_EQ(guest.page(i).vcpu, i);
+        EXPECT_EQ(guest.page(i).guest.page, TestGuest::kDataVirt + i * kPageSize);
+        EXPECT_EQ(guest.page(i).host.page, reinterpret_cast<std::uint64_t>(&guest.page(i)));
+    }
+    EXPECT_NE(guest.page(0).transit_cr3, guest.page(1).transit_cr3);
+}
+
+TEST_F(PassageTest, ArrivalAndHandlersLieInEachWorldsOwnCopyOfTheCode)
+{
+    TestGuest guest;
+    auto host_code = reinterpret_cast<std::uint64_t>(world_switch_begin);
+    co_passage& page = guest.page();
+    EXPECT_EQ(page.host.arrival, host_code + world_switch_offsets.arrival);
+    EXPECT_EQ(page.guest.arrival, TestGuest::kCodeVirt + world_switch_offsets.arrival);
+    EXPECT_EQ(gate_target(page.passage_idt, 2), host_code + world_switch_offsets.nmi);
+    EXPECT_EQ(gate_target(page.passage_idt_guest, 2), TestGuest::kCodeVirt + world_switch_offsets.nmi);
+    EXPECT_EQ(gate_target(page.passage_idt_guest, 18), TestGuest::kCodeVirt + world_switch_offsets.mce);
+    EXPECT_EQ(gate_target(page.passage_idt_guest, 13), TestGuest::kCodeVirt + world_switch_offsets.bad_selector);
+    EXPECT_EQ(page.passage_idt[2] >> 47 & 1, 1u) << "present";
+    EXPECT_EQ(page.passage_idt[2 * 14] >> 47 & 1, 0u) << "no page fault can be survived";
+}
+
+TEST_F(PassageTest, DescriptorTablesOfThePassageLieInThePage)
+{
+    TestGuest guest;
+    co_passage& page = guest.page();
+    auto host_offset = [&](const void* field) { return reinterpret_cast<std::uint64_t>(field); };
+    EXPECT_EQ(page.host.passage_gdtr.base, host_offset(page.host.passage_gdt));
+    EXPECT_EQ(page.host.passage_idtr.base, host_offset(page.passage_idt));
+    EXPECT_EQ(page.guest.passage_gdtr.base, TestGuest::kDataVirt + (host_offset(page.guest.passage_gdt) - host_offset(&page)));
+    EXPECT_EQ(page.guest.passage_idtr.base, TestGuest::kDataVirt + (host_offset(page.passage_idt_guest) - host_offset(&page)));
+    EXPECT_EQ(page.guest.passage_gdtr.limit, sizeof(page.guest.passage_gdt) - 1);
+}
+
+TEST_F(PassageTest, FirstStateIsTheEntrysWithInterruptsOff)
+{
+    TestGuest guest;
+    const co_passage& page = guest.page();
+    co_vcpu_entry entry = guest.entry();
+    EXPECT_EQ(page.stack[2], entry.rip);
+    EXPECT_EQ(page.stack[3], entry.rsp);
+    EXPECT_EQ(page.stack[4], entry.rsi);
+    EXPECT_EQ(page.stack[5], entry.rdi);
+    EXPECT_EQ(page.stack[6], 2u) << "RFLAGS";
+    EXPECT_EQ(page.stack[7], TestGuest::kCodeVirt + world_switch_offsets.first_entry);
+    EXPECT_EQ(page.guest.rsp, TestGuest::kDataVirt + offsetof(co_passage, stack));
+    EXPECT_EQ(page.guest.cr3, entry.cr3);
+    EXPECT_EQ(page.guest.idtr.base, entry.idt_base);
+    EXPECT_EQ(page.guest.idtr.limit, entry.idt_limit);
+    EXPECT_EQ(page.guest.gdtr.base, page.guest.passage_gdtr.base);
+    EXPECT_EQ(page.guest.ss, 0x18u);
+    EXPECT_EQ(page.guest.tr, 0u);
+}
+
+TEST_F(PassageTest, FirstCr4IsAsDeepAsTheHostsAndWithoutItsFeatures)
+{
+    fake_cpu(0).cr4 |= cpu::kCr4La57 | cpu::kCr4Mce | cpu::kCr4FsGsBase | 1u << 23;
+    TestGuest guest;
+    EXPECT_EQ(guest.page().guest.cr4, cpu::kCr4Pae | cpu::kCr4Pge | cpu::kCr4La57 | cpu::kCr4Mce);
+}
+
+TEST_F(PassageTest, FirstCr0IsTheHostsWithoutFpuTraps)
+{
+    fake_cpu(0).cr0 |= cpu::kCr0Ts | cpu::kCr0Em;
+    TestGuest guest;
+    EXPECT_EQ(guest.page().guest.cr0, fake_cpu(0).cr0 & ~(cpu::kCr0Ts | cpu::kCr0Em));
+}
+
+TEST_F(PassageTest, FsgsbaseIsOnInThePassageWhereTheCpuHasIt)
+{
+    TestGuest with;
+    EXPECT_EQ(with.page().passage_cr4_set, cpu::kCr4FsGsBase);
+    fake_cpu(0).make_plain();
+    TestGuest without;
+    EXPECT_EQ(without.page().passage_cr4_set, 0u);
+}
+
+} // namespace
+
+} // namespace colinux
