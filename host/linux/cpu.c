@@ -3,11 +3,11 @@
  * This CPU: interrupts off and on, handing over interrupts and NMIs that arrived while the guest ran, kicks,
  * and when the host wants its CPU back. See host_os.h for the contracts.
  */
+#include <linux/entry-kvm.h>
 #include <linux/jiffies.h>
 #include <linux/nmi.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
-#include <linux/resume_user_mode.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
@@ -92,20 +92,21 @@ void co_cpu_exit(void)
 
 CO_BOOL co_os_must_return(void)
 {
-	return signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME);
+	return signal_pending(current);
 }
 
 CO_BOOL co_os_must_yield(void)
 {
-	return need_resched() || co_os_must_return();
+	return __xfer_to_guest_mode_work_pending();
 }
 
 void co_os_yield(CO_BOOL eager)
 {
-	if (eager)
+	/* Also what would be done on return to user space, such as the fix-up of restartable sequences */
+	if (__xfer_to_guest_mode_work_pending())
+		xfer_to_guest_mode_handle_work(NULL);
+	else if (eager)
 		yield();
-	else
-		cond_resched();
 }
 
 void co_os_note_guest(void)
