@@ -8,8 +8,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
@@ -23,49 +23,24 @@ constexpr const char* kBuiltGrafts = "/var/cache/colinux/grafts";
 
 struct GraftOptions {
     std::vector<std::string> headers;
-    std::string output{kBuiltGrafts};
+    std::string output;
     std::string kernel;
 };
 
-// Of a folder as linux-headers packages install it; empty when it is none.
-std::string release_of_headers(const fs::path& headers)
+// tools/build-grafts does the work. In a checkout it keeps grafts in build/grafts, where they are looked
+// for first; an installed one has no such folder.
+int build_grafts(const GraftOptions& options)
 {
-    std::ifstream file{headers / "include/config/kernel.release"};
-    std::string release;
-    std::getline(file, release);
-    return release;
-}
-
-std::vector<std::string> installed_headers()
-{
-    std::vector<std::string> found;
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator{"/usr/src", ignored})
-        if (entry.path().filename().string().starts_with("linux-headers-") && !release_of_headers(entry.path()).empty())
-            found.push_back(entry.path());
-    if (found.empty())
-        throw Failure{ExitCode::BuildFailed, "no kernel headers are installed: apt-get install linux-headers-amd64, or give --headers DIR"};
-    return found;
-}
-
-void build_one(const std::string& headers, const fs::path& output)
-{
-    std::string release = release_of_headers(headers);
-    if (release.empty())
-        throw Failure{ExitCode::BuildFailed, headers + " holds no configured kernel headers (include/config/kernel.release is not there)"};
-    std::string script = find_shared("tools/build-graft");
+    std::string script = find_shared("tools/build-grafts");
     if (script.empty())
-        throw Failure{ExitCode::Internal, "tools/build-graft is not installed: run cmake --install again"};
-    std::error_code error;
-    fs::create_directories(output / release, error);
-    if (error)
-        throw Failure{ExitCode::NotRoot, "cannot make " + (output / release).string() + ": " + error.message()};
-    std::string file = output / release / "graft.o";
-    std::cout << "graft for " << release << std::endl;
-    if (run_in_foreground({script, headers, file}) != 0) {
-        fs::remove(output / release, error); // only when empty
-        throw Failure{ExitCode::BuildFailed, "the graft for " + release + " could not be built"};
-    }
+        throw Failure{ExitCode::Internal, "tools/build-grafts is not installed: run cmake --install again"};
+    bool checkout = fs::exists(fs::path{script}.parent_path() / "../CMakePresets.json");
+    if (!options.output.empty() || !checkout)
+        setenv("COLINUX_GRAFT_STORE", options.output.empty() ? kBuiltGrafts : fs::absolute(options.output).c_str(), 1);
+    std::vector<std::string> arguments{script};
+    for (const std::string& headers : options.headers)
+        arguments.push_back(fs::absolute(headers));
+    return run_in_foreground(arguments) == 0 ? 0 : static_cast<int>(ExitCode::BuildFailed);
 }
 
 void list()
@@ -97,12 +72,8 @@ void add_graft(CLI::App& app, int& exit_code)
     CLI::App* build = graft->add_subcommand("build", "Build the graft for each kernel whose headers are installed");
     build->footer("\nExamples:\n  colinux graft build\n  colinux graft build --headers /usr/src/linux-headers-6.1.0-56-amd64");
     build->add_option("--headers", options->headers, "of one kernel (default: all in /usr/src)")->allow_extra_args(false);
-    build->add_option("--out", options->output, "where to put RELEASE/graft.o")->capture_default_str();
-    build->callback([options, &exit_code] {
-        for (const std::string& headers : options->headers.empty() ? installed_headers() : options->headers)
-            build_one(headers, options->output);
-        exit_code = 0;
-    });
+    build->add_option("--out", options->output, "folder for RELEASE/graft.o (default: where guests look for grafts)");
+    build->callback([options, &exit_code] { exit_code = build_grafts(*options); });
 
     CLI::App* ls = graft->add_subcommand("ls", "List the grafts that there are");
     ls->footer("\nExample:\n  colinux graft ls");
