@@ -40,11 +40,13 @@ extern void (*x86_idle)(void);
 #if CO_SINCE(6, 6)
 #define CO_APIC_HAS_PACKAGE_ID 0
 typedef u32 co_apic_id;
+typedef u32 co_apic_register;
 extern bool apic_is_disabled;
 #define co_disable_apic() (apic_is_disabled = true)
 #else
 #define CO_APIC_HAS_PACKAGE_ID 1
 typedef int co_apic_id;
+typedef unsigned long co_apic_register;
 #define co_disable_apic() (disable_apic = 1)
 #endif
 

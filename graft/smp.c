@@ -44,6 +44,11 @@ static int wake_cpu(co_apic_id apic_id, unsigned long start_address)
 	return -EBUSY;
 }
 
+static u32 apic_id_of_this_cpu(co_apic_register value)
+{
+	return raw_smp_processor_id();
+}
+
 static void no_wait(void)
 {
 }
@@ -59,6 +64,7 @@ static void use_no_apic(void)
 {
 	no_apic = apic_noop;
 	no_apic.name = "colinux";
+	no_apic.get_apic_id = apic_id_of_this_cpu;
 	no_apic.wait_icr_idle = no_wait;
 	no_apic.wakeup_secondary_cpu = wake_cpu;
 #if CO_APIC_HAS_PACKAGE_ID
