@@ -18,6 +18,8 @@ namespace {
 constexpr std::uint64_t kLongModeFiveLevels = 1ull << 12; // CR4.LA57
 constexpr std::streamoff kMaximumLogBytes = 16 << 20;    // sent over the socket
 
+std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + "M"; }
+
 BootParameters boot_parameters(const MachineConfig& config, const co_info& host, std::size_t devices)
 {
     return {.command_line = config.command_line,
@@ -34,10 +36,13 @@ Machine::Machine(const MachineConfig& config, const std::string& log_path, const
     : config_{config}, log_path_{log_path}, started_{std::chrono::steady_clock::now()}
 {
     MachineInputs inputs{config, [this](std::string_view text) { hub_->output(text); }};
+    std::uint64_t contiguous = contiguous_bytes_needed(inputs.kernel, inputs.initrd.size());
+    if (contiguous > config.memory_bytes)
+        throw Failure{ExitCode::MemorySize, "memory " + mebibytes(config.memory_bytes) + " is too small: this kernel and its initramfs alone need " + mebibytes(contiguous)};
 
     Driver driver;
     guest_.emplace(driver.create_guest(config.vcpus));
-    allocate_memory(contiguous_bytes_needed(inputs.kernel, inputs.initrd.size()), progress);
+    allocate_memory(contiguous, progress);
     memory_ = guest_->map_memory();
     loaded_ = load_kernel(inputs.kernel, inputs.graft, inputs.initrd,
                           boot_parameters(config, driver.info(), inputs.devices.size()), memory_);
@@ -63,12 +68,9 @@ Machine::~Machine()
 
 void Machine::allocate_memory(std::uint64_t contiguous, const Progress& progress)
 {
-    if (contiguous > config_.memory_bytes)
-        throw Failure{ExitCode::MemorySize, "memory " + std::to_string(config_.memory_bytes >> 20) + "M is too small: this kernel and its initramfs alone need " +
-                                                std::to_string(contiguous >> 20) + "M"};
     auto done = std::async(std::launch::async, [&] { guest_->allocate_memory(config_.memory_bytes, contiguous); });
     while (done.wait_for(1s) == std::future_status::timeout)
-        progress("memory: " + std::to_string(guest_->stats().memory_progress >> 20) + "M of " + std::to_string(config_.memory_bytes >> 20) + "M");
+        progress("memory: " + mebibytes(guest_->stats().memory_progress) + " of " + mebibytes(config_.memory_bytes));
     done.get();
 }
 
