@@ -96,7 +96,7 @@ Result<void> GuestRam::collect(std::uint64_t bytes, std::uint64_t contiguous, Fo
             if (found.largest_run >= contiguous)
                 return {};
         }
-        if (co_os_must_return()) {
+        if (co_os_interrupted()) {
             measure(found);
             return Error::Interrupted;
         }

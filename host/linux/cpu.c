@@ -3,7 +3,6 @@
  * This CPU: interrupts off and on, handing over interrupts and NMIs that arrived while the guest ran, kicks,
  * and when the host wants its CPU back. See host_os.h for the contracts.
  */
-#include <linux/entry-kvm.h>
 #include <linux/jiffies.h>
 #include <linux/nmi.h>
 #include <linux/percpu.h>
@@ -90,23 +89,27 @@ void co_cpu_exit(void)
 	unregister_nmi_handler(NMI_UNKNOWN, "colinux");
 }
 
-CO_BOOL co_os_must_return(void)
+CO_BOOL co_os_interrupted(void)
 {
 	return signal_pending(current);
 }
 
+CO_BOOL co_os_must_return(void)
+{
+	return co_os_interrupted() || test_thread_flag(TIF_NOTIFY_RESUME);
+}
+
 CO_BOOL co_os_must_yield(void)
 {
-	return __xfer_to_guest_mode_work_pending();
+	return need_resched() || co_os_must_return();
 }
 
 void co_os_yield(CO_BOOL eager)
 {
-	/* Also what would be done on return to user space, such as the fix-up of restartable sequences */
-	if (__xfer_to_guest_mode_work_pending())
-		xfer_to_guest_mode_handle_work(NULL);
-	else if (eager)
+	if (eager)
 		yield();
+	else
+		cond_resched();
 }
 
 void co_os_note_guest(void)

@@ -76,8 +76,10 @@ CO_ABI void co_os_send_nmi(co_u32 cpu);
 
 /* Does this thread have to give up the CPU (rescheduling, work on return to user space)? [off] */
 CO_ABI CO_BOOL co_os_must_yield(void);
-/* Has it to return to user space (a signal)? [sleep] or [off] */
+/* Has it to return to user space for a moment (a signal, or work that is done only there)? [sleep] or [off] */
 CO_ABI CO_BOOL co_os_must_return(void);
+/* Does a signal wait for it, so that long work should end? [sleep] */
+CO_ABI CO_BOOL co_os_interrupted(void);
 /* Let others run now. `eager`: even those that would have to wait for our time slice's end. [sleep] */
 CO_ABI void co_os_yield(CO_BOOL eager);
 /* Called once per round trip: the guest ran, which counts as user space for the host's RCU. [off] */
