@@ -98,11 +98,16 @@ int main(int argc, char** argv)
     request(vcpu, CO_SET_ENTRY, &entry, "CO_SET_ENTRY");
     do
         request(vcpu, CO_RUN, nullptr, "CO_RUN");
-    while (run->exit == CO_EXIT_INTERRUPTED);
+    while (run->exit == CO_EXIT_INTERRUPTED || run->exit == CO_EXIT_DEVICE);
 
     co_guest_stats stats{};
     request(guest, CO_GET_GUEST_STATS, &stats, "CO_GET_GUEST_STATS");
-    std::printf("exit %u\narg0 %llu\ndone %llu\nfailures %llu\nvalue0 %llu\nswitches %llu\ntext %.256s\n", run->exit, run->arg[0],
-                result->done, result->failures, result->value[0], stats.switches, result->text);
+    std::printf("exit %u\narg0 %llu\narg1 %llu\ndone %llu\nfailures %llu\nswitches %llu\nnmis %llu\npassage_nmis %llu\ntext %.256s\n",
+                run->exit, run->arg[0], run->arg[1], result->done, result->failures, stats.switches, stats.nmis,
+                stats.passage_nmis, result->text);
+    for (unsigned i = 0; i < 16; ++i) {
+        if (result->value[i])
+            std::printf("value%u %llu\n", i, result->value[i]);
+    }
     return run->exit == CO_EXIT_POWER_OFF && result->failures == 0 ? 0 : 1;
 }

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A guest that misuses its passage page: garbage in flags, arguments and every word that the graft may write, with calls
+ * that return; then, chosen by `count`, one that must end it. `failures` = 1: it did not. */
+#include "payload.h"
+
+static void garble(struct co_passage *passage, co_u64 garbage)
+{
+	passage->version = garbage;
+	passage->vcpu = garbage >> 8;
+	passage->pending = garbage;
+	passage->msr_unsure = garbage;
+	passage->nmi_ready = garbage;
+	passage->mailbox.flags = garbage >> 16;
+	for (int i = 0; i < 4; i++)
+		passage->mailbox.arg[i] = garbage * (i + 1);
+	for (int i = 0; i < 3; i++)
+		passage->reserved[i] = garbage;
+	/* the guest's half of the saved state is stored over when it leaves */
+	passage->guest.rsp = passage->guest.cr0 = passage->guest.cr2 = passage->guest.cr3 = passage->guest.cr4 = garbage;
+	passage->guest.fs_base = passage->guest.gs_base = passage->guest.kernel_gs_base = garbage;
+	passage->guest.gdtr.base = passage->guest.idtr.base = garbage;
+	passage->guest.ds = passage->guest.es = passage->guest.fs = passage->guest.gs = passage->guest.ss = garbage;
+	passage->guest.tr = passage->guest.ldtr = garbage;
+}
+
+void payload(struct co_passage *passage)
+{
+	static const co_u32 harmless[] = { CO_CALL_CLOCK, CO_CALL_SET_TIMER, CO_CALL_DOORBELL, CO_CALL_YIELD, CO_CALL_IDLE,
+					   CO_CALL_LOCK_WAIT, CO_CALL_CPU_START, CO_CALL_DEVICE };
+	static const struct {
+		co_u32 call;
+		co_u64 argument;
+	} last[] = { { CO_CALL_NONE, 0 },	  { CO_CALL_COUNT, 0 },	      { 0xffffffff, 0 },	 { CO_CALL_INTERRUPT, 31 },
+		     { CO_CALL_INTERRUPT, 256 },  { CO_CALL_KICK, 1 },	      { CO_CALL_LOCK_KICK, ~0 }, { CO_CALL_PANIC, ~0 },
+		     { CO_CALL_PROTOCOL, 4711 } };
+	co_u64 garbage = 0x9e3779b97f4a7c15;
+
+	for (unsigned int i = 0; i < 4000; i++) {
+		garbage ^= garbage << 13;
+		garbage ^= garbage >> 7;
+		garbage ^= garbage << 17;
+		garble(passage, garbage | 1 /* pending: idle and lock wait return */);
+		passage->mailbox.call = harmless[i % 8];
+		if (passage->mailbox.call == CO_CALL_CPU_START)
+			passage->mailbox.arg[0] |= 1; /* there is only vCPU 0 */
+		((co_passage_switch_fn)CO_GRAFT_VIRT)(passage, &passage->guest, &passage->host);
+		RESULT->done = i + 1;
+	}
+	call(passage, last[RESULT->count].call, last[RESULT->count].argument, garbage);
+	RESULT->failures = 1;
+	power_off(passage);
+}

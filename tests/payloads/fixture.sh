@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+# For the tests of this folder: sourced at their start, from the checkout's root. See in_lab.sh for what a script
+# inside the lab can say.
+set -eu
+
+# in_lab [LAB OPTION...] SCRIPT: runs SCRIPT in the lab's host with the payloads at hand, and checks that the host is
+# well afterwards. Fails with SCRIPT's output when either fails.
+in_lab() {
+    options=
+    while [ $# -gt 1 ]; do options="$options $1"; shift; done
+    echo "== lab$options"
+    # shellcheck disable=SC2086 # options are words
+    timeout 400 lab/lab run $options --timeout 300 --put build/release/tests/payloads:payloads \
+        --put tests/payloads/in_lab.sh:in_lab.sh --put build/nmi_sender:nmi_sender -- \
+        "cd /root/payloads && . ../in_lab.sh && { $1
+} && host_is_well"
+}
+
+# Every host kernel and CPU model that makes a difference to the switch: in_each_lab SCRIPT
+in_each_lab() {
+    for model in max qemu64 Skylake-Client EPYC; do
+        in_lab --host 6.1 --cpu $model "$1"
+    done
+    for model in max,-la57 Skylake-Client; do
+        in_lab --host 6.12 --cpu $model "$1"
+    done
+}
+
+test -d build/nmi_sender || tests/payloads/nmi_sender/build

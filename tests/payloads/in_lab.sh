@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the payload tests say inside the lab. Sourced there, in the folder of the payloads. Any failure ends the script.
+set -eu
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# payload NAME [COUNT]: it must power itself off without failures
+payload() {
+    ./run_payload "$1.payload" "${2:-1}" >"$1.out" || { cat "$1.out"; fail "payload $*"; }
+    cat "$1.out"
+}
+
+# payload_ends NAME COUNT EXIT ARG0: the driver must end it, with this CO_EXIT_* and its first argument
+payload_ends() {
+    ./run_payload "$1.payload" "$2" >"$1.out" || true
+    grep -qx "exit $3" "$1.out" && grep -qx "arg0 $4" "$1.out" || { cat "$1.out"; fail "payload $1 $2 should end with exit $3, arg0 $4"; }
+}
+
+# killed_payload NAME COUNT SECONDS: never ends by itself; SIGKILL after SECONDS must end it at once
+killed_payload() {
+    ./run_payload "$1.payload" "$2" & victim=$!
+    sleep "$3"
+    test -d /proc/$victim || fail "payload $1 ended by itself"
+    kill -KILL $victim
+    wait $victim 2>/dev/null || true
+    test "$(cat /sys/module/colinux/parameters/guests)" = 0 || fail "payload $1 outlived its process"
+}
+
+# Processes of the host that watch their own registers, one per CPU; witnesses_agree ends them
+start_witnesses() {
+    for cpu in 0 1; do ./witness $cpu & eval "witness$cpu=$!"; done
+}
+witnesses_agree() {
+    kill -TERM "$witness0" "$witness1"
+    wait "$witness0" && wait "$witness1" || fail "a process of the host found its registers changed"
+}
+
+# storm NAME COUNT PAUSE: payload NAME on CPU 1 while NMIs are sent there, each PAUSE microseconds after the last
+storm() {
+    taskset 2 ./run_payload "$1.payload" "$2" >"$1.out" & victim=$!
+    sleep 1
+    insmod ../nmi_sender/"$(uname -r)"/nmi_sender.ko cpu=1 pause_us="$3"
+    wait $victim || { cat "$1.out"; fail "payload $1 $2 under NMIs"; }
+    cd /sys/module/nmi_sender/parameters
+    sleep 0.1; counts=$(cat lost)
+    cd - >/dev/null
+    rmmod nmi_sender
+    cat "$1.out"; dmesg | grep 'nmi_sender: sent' | tail -n 1
+    test "$counts" = 0 && dmesg | grep -Eq 'nmi_sender: sent ([0-9]+) handled \1 lost 0' || fail "NMIs were lost"
+}
+
+# The host after it: no complaint in its log, nothing left of the guests, and the driver can go
+host_is_well() {
+    if dmesg | grep -E 'BUG|WARNING|Oops|Call Trace|Uhhuh|general protection|rcu.*stall|soft lockup|hung task|MCE|mce: \['; then
+        fail "the host complains"
+    fi
+    test "$(cat /sys/module/colinux/parameters/guests)" = 0 || fail "a guest is left"
+    test "$(cat /sys/module/colinux/parameters/frames_in_use)" = 0 || fail "frames are left"
+    rmmod colinux
+    echo "host is well"
+}
