@@ -36,18 +36,15 @@ extern void (*x86_idle)(void);
 #define co_forbid_parallel_start() do { } while (0)
 #endif
 
-/* 6.6: struct apic has fewer members and an unsigned APIC id; 6.5: disable_apic renamed */
+/* 6.6: struct apic has fewer members and an unsigned APIC id */
 #if CO_SINCE(6, 6)
 #define CO_APIC_HAS_PACKAGE_ID 0
 typedef u32 co_apic_id;
 typedef u32 co_apic_register;
-extern bool apic_is_disabled;
-#define co_disable_apic() (apic_is_disabled = true)
 #else
 #define CO_APIC_HAS_PACKAGE_ID 1
 typedef int co_apic_id;
 typedef unsigned long co_apic_register;
-#define co_disable_apic() (disable_apic = 1)
 #endif
 
 /* 6.8: sizes in hv_ops became size_t */

@@ -20,6 +20,7 @@
 #include "graft.h"
 
 #define APIC_VERSION 0x14
+#define APIC_VERSION_REGISTER (5 << 16 | APIC_VERSION) /* six local vectors, as on any CPU since 2000 */
 #define START_ATTEMPTS 1000
 
 extern const char startup_code[] asm("secondary_startup_64");
@@ -49,6 +50,11 @@ static u32 apic_id_of_this_cpu(co_apic_register value)
 	return raw_smp_processor_id();
 }
 
+static u32 read_register(u32 number)
+{
+	return number == APIC_LVR ? APIC_VERSION_REGISTER : 0;
+}
+
 static void no_wait(void)
 {
 }
@@ -64,6 +70,7 @@ static void use_no_apic(void)
 {
 	no_apic = apic_noop;
 	no_apic.name = "colinux";
+	no_apic.read = read_register;
 	no_apic.get_apic_id = apic_id_of_this_cpu;
 	no_apic.wait_icr_idle = no_wait;
 	no_apic.wakeup_secondary_cpu = wake_cpu;
@@ -110,12 +117,6 @@ static void hook_cpu_enumeration(void)
 	x86_init.mpparse.get_smp_config = register_cpus;
 }
 #endif
-
-/* After the CPUs are counted: a disabled APIC earlier would mean one CPU */
-static void after_enumeration(void)
-{
-	co_disable_apic();
-}
 
 static void prepare_real_mode(void)
 {
@@ -194,7 +195,6 @@ void co_smp_init(void)
 	use_no_apic();
 	hook_cpu_enumeration();
 	co_forbid_parallel_start();
-	x86_init.hyper.guest_late_init = after_enumeration;
 	x86_platform.realmode_reserve = x86_init_noop;
 	x86_platform.realmode_init = prepare_real_mode;
 	x86_platform.nmi_init = vectors_online;
