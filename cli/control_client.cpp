@@ -45,9 +45,30 @@ ControlClient::ControlClient(const std::string& name) : name_{name}, fd_{socket(
 
 nlohmann::json ControlClient::call(const nlohmann::json& request)
 {
+    send_line(request);
+    return read_answer();
+}
+
+nlohmann::json ControlClient::wait_for_end()
+{
+    try {
+        return read_answer();
+    } catch (const Failure& failure) {
+        if (failure.code() != ExitCode::ControlSocket)
+            throw;
+        return nlohmann::json::object();
+    }
+}
+
+void ControlClient::send_line(const nlohmann::json& request)
+{
     std::string line = request.dump() + "\n";
     if (send(fd_.get(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size()))
         throw Failure{ExitCode::ControlSocket, "guest " + name_ + " has ended"};
+}
+
+nlohmann::json ControlClient::read_answer()
+{
     std::size_t end;
     while ((end = received_.find('\n')) == std::string::npos)
         receive();
@@ -78,17 +99,6 @@ void ControlClient::receive()
     if (count <= 0)
         throw Failure{ExitCode::ControlSocket, "guest " + name_ + " has ended"};
     received_.append(bytes, static_cast<std::size_t>(count));
-}
-
-nlohmann::json wait_for_end(ControlClient& client)
-{
-    try {
-        return client.call("wait");
-    } catch (const Failure& failure) {
-        if (failure.code() != ExitCode::ControlSocket)
-            throw;
-        return {{"ended", true}};
-    }
 }
 
 } // namespace colinux

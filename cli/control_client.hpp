@@ -18,19 +18,23 @@ public:
     nlohmann::json call(const nlohmann::json& request);
     nlohmann::json call(const char* name) { return call({{"call", name}}); }
 
+    // Asks for the guest's last words, now; more calls may follow before wait_for_end() gets them.
+    void announce_wait() { send_line({{"call", "wait"}}); }
+    // Waits until the guest has ended; empty where its daemon was killed.
+    nlohmann::json wait_for_end();
+
     std::string read_bytes(std::size_t count); // raw bytes behind an answer
     // The connection itself, after a `console` call, and console bytes that came with the answer.
     UniqueFd take_connection(std::string& already_read);
 
 private:
+    void send_line(const nlohmann::json& request);
+    nlohmann::json read_answer();
     void receive();
 
     std::string name_;
     UniqueFd fd_;
     std::string received_;
 };
-
-// Waits until the guest's daemon has gone; its last words where it still said them.
-nlohmann::json wait_for_end(ControlClient& client);
 
 } // namespace colinux

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 namespace colinux {
@@ -67,7 +68,10 @@ DaemonProcess::Ready DaemonProcess::wait_until_ready(const std::function<void(co
             throw Failure{static_cast<ExitCode>(event.value("code", 99)), text_in(event, "message")};
         }
     }
-    throw Failure{ExitCode::Internal, "colinuxd ended without a word, status " + std::to_string(reap())};
+    int status = reap();
+    if (status == 128 + SIGKILL)
+        throw Failure{ExitCode::GuestKilled, "colinuxd was killed before the guest ran"};
+    throw Failure{ExitCode::Internal, "colinuxd ended without a word, status " + std::to_string(status)};
 }
 
 GuestEnd DaemonProcess::wait_until_ended()

@@ -58,10 +58,12 @@ void print_table(const std::vector<json>& statuses)
 int end_guest(const GuestOptions& options, const char* call)
 {
     ControlClient client{options.name};
+    if (!options.no_wait)
+        client.announce_wait();
     client.call(call);
     if (options.no_wait)
         return 0;
-    json end = wait_for_end(client);
+    json end = client.wait_for_end();
     std::cout << options.name << ": " << end.value("reason", std::string{"has ended"}) << "\n";
     return 0;
 }

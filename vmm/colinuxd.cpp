@@ -80,6 +80,7 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
     auto abandon = [&] {
         unlink(log_path.c_str());
         claim.release();
+        report.error({ExitCode::GuestKilled, "interrupted before the guest ran"});
         _exit(static_cast<int>(ExitCode::GuestKilled)); // the driver takes everything back
     };
     termination.while_starting(abandon);

@@ -108,13 +108,13 @@ TEST_F(ControlServerTest, ManyClientsThatGoAtOnce)
 TEST_F(ControlServerTest, WaitersHearHowTheGuestEnded)
 {
     ControlClient client{"web"};
-    client.call("status");
+    client.announce_wait();
+    client.call("kill");
     std::jthread guest{[this] {
-        std::this_thread::sleep_for(std::chrono::milliseconds{100});
         server_->pause();
         server_->finish({ExitCode::GuestReboot, "asked for a reboot"});
     }};
-    nlohmann::json end = wait_for_end(client);
+    nlohmann::json end = client.wait_for_end();
     EXPECT_EQ(end["code"], 10);
     EXPECT_EQ(end["reason"], "asked for a reboot");
 }

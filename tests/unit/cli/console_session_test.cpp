@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+// A user at a terminal: the console session in a process of its own on a pseudo terminal, the daemon's
+// control server and console hub here, a guest that echoes in upper case.
+#include "cli/console_session.hpp"
+#include "vmm/control_server.hpp"
+#include "vmm/devices/console_hub.hpp"
+#include "vmm/run_directory.hpp"
+
+#include <gtest/gtest.h>
+
+#include <pty.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <filesystem>
+
+namespace colinux {
+namespace {
+
+class EchoingGuest final : public ConsoleEndpoint {
+public:
+    void connect(EventLoop&, ConsoleOutput output) override { output_ = std::move(output); }
+    std::size_t write_input(std::string_view typed) override
+    {
+        std::string text{typed};
+        for (char& c : text)
+            c = static_cast<char>(toupper(c));
+        output_(text);
+        return typed.size();
+    }
+    void resize(std::uint16_t rows, std::uint16_t columns) override { size = rows * 1000 + columns; }
+
+    std::atomic<int> size{};
+
+private:
+    ConsoleOutput output_;
+};
+
+class HubTarget final : public ControlTarget {
+public:
+    explicit HubTarget(ConsoleHub& hub) : hub_{hub} {}
+    nlohmann::json status() override { return {}; }
+    nlohmann::json stats() override { return {}; }
+    void stop() override {}
+    void kill() override {}
+    std::string logs() override { return ""; }
+    void resize(std::uint16_t rows, std::uint16_t columns) override { hub_.resize(rows, columns); }
+    void attach_console(UniqueFd connection, const std::string& typed) override { hub_.attach(std::move(connection), typed); }
+
+private:
+    ConsoleHub& hub_;
+};
+
+class ConsoleSessionTest : public testing::Test {
+protected:
+    ConsoleSessionTest()
+    {
+        char path[] = "/tmp/colinux-test-XXXXXX";
+        folder_ = mkdtemp(path);
+        setenv("COLINUX_RUN_DIR", folder_.c_str(), 1);
+        // The user's process comes before our threads do.
+        winsize size{50, 132, 0, 0};
+        user_ = forkpty(&terminal_, nullptr, nullptr, &size);
+        if (user_ == 0)
+            be_the_user();
+        hub_.start();
+        server_ = std::make_unique<ControlServer>(RunDirectory{}.socket_path("web"), target_);
+        server_->start();
+    }
+    ~ConsoleSessionTest() override
+    {
+        server_.reset();
+        std::filesystem::remove_all(folder_);
+    }
+
+    [[noreturn]] static void be_the_user()
+    {
+        while (access(RunDirectory{}.socket_path("web").c_str(), F_OK) != 0)
+            usleep(1000);
+        int outcome = 99;
+        try {
+            outcome = static_cast<int>(ConsoleSession{"web", ConsoleSession::OnSignal::Detach}.run());
+        } catch (const Failure&) {
+            // the exit status says it
+        }
+        _exit(outcome);
+    }
+
+    void type(const std::string& keys) { ASSERT_EQ(write(terminal_, keys.data(), keys.size()), static_cast<ssize_t>(keys.size())); }
+
+    void expect_shown(const std::string& text)
+    {
+        char bytes[256];
+        while (shown_.find(text) == std::string::npos) {
+            ssize_t count = read(terminal_, bytes, sizeof bytes);
+            ASSERT_GT(count, 0) << "shown: " << shown_;
+            shown_.append(bytes, static_cast<std::size_t>(count));
+        }
+    }
+
+    int users_exit_status()
+    {
+        int status = 0;
+        waitpid(user_, &status, 0);
+        return WEXITSTATUS(status);
+    }
+
+    std::string folder_;
+    int terminal_{-1};
+    pid_t user_{-1};
+    std::string shown_;
+    EchoingGuest guest_;
+    ConsoleHub hub_{guest_, ""};
+    HubTarget target_{hub_};
+    std::unique_ptr<ControlServer> server_;
+};
+
+TEST_F(ConsoleSessionTest, KeysGoThroughUnchangedAndTheDetachKeyLeaves)
+{
+    hub_.output("login: ");
+    expect_shown("login: ");
+    type("ctrl-c\x03 tab\t");
+    expect_shown("CTRL-C\x03 TAB\t");
+    type("\x1d");
+    EXPECT_EQ(users_exit_status(), static_cast<int>(ConsoleSession::Outcome::Detached));
+}
+
+TEST_F(ConsoleSessionTest, TheTerminalsSizeReachesTheGuest)
+{
+    hub_.output("login: ");
+    expect_shown("login: ");
+    EXPECT_EQ(guest_.size, 50132);
+    type("\x1d");
+    users_exit_status();
+}
+
+TEST_F(ConsoleSessionTest, TheGuestsEndEndsTheSession)
+{
+    hub_.output("login: ");
+    expect_shown("login: ");
+    hub_.output("Power down\r\n");
+    hub_.stop();
+    expect_shown("Power down");
+    EXPECT_EQ(users_exit_status(), static_cast<int>(ConsoleSession::Outcome::Ended));
+}
+
+} // namespace
+} // namespace colinux
