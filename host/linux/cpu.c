@@ -23,7 +23,7 @@ asmlinkage void co_enter_handler(unsigned long entry);
 
 /* Until when (jiffies) an NMI that nobody else claims is one of ours. Several of ours may be on their way at
  * once, latched or merged, so they cannot be counted. */
-#define NMI_WINDOW (HZ / 5)
+#define NMI_WINDOW (5 * HZ) /* long: a virtual CPU may be off its real one for a while */
 static DEFINE_PER_CPU(unsigned long, co_nmi_window);
 
 void co_os_interrupts_off(void)
