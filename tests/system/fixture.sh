@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# What every system and payload test sources. A test is a shell session that runs on the lab's host:
+# What every system test sources. A test is a shell session that runs on the lab's host:
 #
 #   . "$(dirname "$0")/fixture.sh"
 #   guest 6.1                       # brings a guest image: disk $DISK, kernel $BOOT/vmlinuz, $BOOT/initrd.img
@@ -22,13 +22,6 @@ guest() {
     guest_options="$guest_options --disk $image --put $image.boot:/guest/$guests"
 }
 
-# payloads: brings run_payload and all payload guests into /payloads.
-payloads() {
-    for file in "$TREE"/build/release/tests/payloads/run_payload "$TREE"/build/release/tests/payloads/*.payload; do
-        guest_options="$guest_options --put $file:/payloads/${file##*/}"
-    done
-}
-
 # on_host VERSION [lab option...]: runs the session on standard input there.
 on_host() {
     host=$1
@@ -38,7 +31,7 @@ on_host() {
     echo "== host $host $*"
     result=0
     # shellcheck disable=SC2086 # options are words
-    "$TREE/lab/lab" run --host "$host" "$@" $guest_options --put "$TREE/tests/system/in_lab.sh" --put "$session:session" -- \
+    "$TREE/lab/lab" run --timeout 540 --host "$host" "$@" $guest_options --put "$TREE/tests/system/in_lab.sh" --put "$session:session" -- \
         sh in_lab.sh session || result=$?
     rm -f "$session"
     if [ $result -ne 0 ]; then

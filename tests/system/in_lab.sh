@@ -74,7 +74,6 @@ for disk in /sys/block/vd*; do
     export "DISK$suffix=/dev/${disk#/sys/block/}" "BOOT$suffix=/guest/$number"
     number=$((number + 1))
 done
-export PATH="$PATH:/payloads"
 
 if [ "${2-}" = session ]; then # a process of its own, in which `set -e` holds
     . "./$1"
