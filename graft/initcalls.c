@@ -13,6 +13,7 @@ extern initcall_entry_t __initcall_start[], __initcall_end[];
 extern int serial8250_init(void) __weak;
 extern int i8237A_init_ops(void) __weak;
 extern int add_pcspkr(void) __weak;
+extern int mcheck_init_device(void) __weak;
 
 static initcall_t kernels_last;
 
@@ -55,6 +56,7 @@ void co_initcalls_init(void)
 {
 	replace(i8237A_init_ops, nothing);
 	replace(add_pcspkr, nothing);
+	replace(mcheck_init_device, nothing); /* it would complain on the console */
 	console_has_place = replace(serial8250_init, co_console_start);
 	kernels_last = initcall_from_entry(__initcall_end - 1);
 	set_entry(__initcall_end - 1, last);
