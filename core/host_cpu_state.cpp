@@ -14,10 +14,14 @@ constexpr cpu::Msr kMsrs[CO_MSR_COUNT] = {
 };
 
 struct Features {
-    bool xsave, spec_ctrl, pku;
+    bool xsave, spec_ctrl, pku, debug_store, pebs;
     bool msr[CO_MSR_COUNT];
 };
 constinit Features features{};
+
+// SDM Vol. 3, 18.4.8 and 17.4.1
+constexpr std::uint64_t kPebsUnavailable = 1u << 12;
+constexpr std::uint64_t kDebugCtlTr = 1u << 6, kDebugCtlBts = 1u << 7;
 
 constexpr std::uint64_t kDr7Enabled = 0xff, kDr7Off = 0x400;
 
@@ -38,6 +42,8 @@ void HostCpuState::detect()
     features.xsave = leaf1.ecx & 1u << 27; // OSXSAVE: the host uses it
     features.pku = cpu::read_cr4() & cpu::kCr4Pke;
     features.spec_ctrl = (leaf7.edx & (1u << 26 | 1u << 27 | 1u << 31)) || (extended8.ebx & (1u << 14 | 1u << 15 | 1u << 24));
+    features.debug_store = leaf1.edx & 1u << 21;
+    features.pebs = features.debug_store && !(cpu::read_msr(cpu::Msr::MiscEnable) & kPebsUnavailable);
     for (bool& present : features.msr)
         present = true;
     features.msr[CO_MSR_TSC_AUX] = (extended1.edx & 1u << 27) || (leaf7.ecx & 1u << 22);
@@ -84,10 +90,30 @@ void HostCpuState::enter_guest_mode(InterruptsOff&, co_passage& page)
 
 void HostCpuState::leave_guest_mode(InterruptsOff&, co_passage& page)
 {
+    resume_debug_store();
     for (unsigned i = 0; i < CO_MSR_COUNT; ++i) {
         if (!is_per_switch(i) && features.msr[i] && (page.msr_unsure || page.msr[i] != host_msr_[i]))
             cpu::write_msr(kMsrs[i], host_msr_[i]);
     }
+}
+
+// The host's perf may have the CPU write records to a buffer at a *linear* address: not in the guest's tables.
+void HostCpuState::stop_debug_store()
+{
+    host_debug_ctl_ = features.debug_store ? cpu::read_msr(cpu::Msr::DebugCtl) & (kDebugCtlTr | kDebugCtlBts) : 0;
+    host_pebs_enable_ = features.pebs ? cpu::read_msr(cpu::Msr::PebsEnable) : 0;
+    if (host_debug_ctl_)
+        cpu::write_msr(cpu::Msr::DebugCtl, cpu::read_msr(cpu::Msr::DebugCtl) & ~host_debug_ctl_);
+    if (host_pebs_enable_)
+        cpu::write_msr(cpu::Msr::PebsEnable, 0);
+}
+
+void HostCpuState::resume_debug_store()
+{
+    if (host_debug_ctl_)
+        cpu::write_msr(cpu::Msr::DebugCtl, cpu::read_msr(cpu::Msr::DebugCtl) | host_debug_ctl_);
+    if (host_pebs_enable_)
+        cpu::write_msr(cpu::Msr::PebsEnable, host_pebs_enable_);
 }
 
 void HostCpuState::before_switch(InterruptsOff&, co_passage& page)
@@ -101,6 +127,7 @@ void HostCpuState::before_switch(InterruptsOff&, co_passage& page)
     if (guest_pkru_ != host_pkru_)
         cpu::write_pkru(guest_pkru_);
     // Looked at each time: an interrupt handler of the host may have set one, or taken it away
+    stop_debug_store();
     host_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
     if (host_breakpoints_) {
         host_debug_.save();

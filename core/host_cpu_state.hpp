@@ -36,6 +36,8 @@ private:
     };
 
     void read_host_values();
+    void stop_debug_store();
+    void resume_debug_store();
     void set_first_values(co_passage& page);
 
     bool begins_{false};
@@ -44,6 +46,7 @@ private:
     std::uint64_t host_xcr0_{}, guest_xcr0_{};
     std::uint64_t host_spec_ctrl_{}, guest_spec_ctrl_{};
     std::uint32_t host_pkru_{}, guest_pkru_{};
+    std::uint64_t host_debug_ctl_{}, host_pebs_enable_{};
     DebugRegisters host_debug_{}, guest_debug_{};
     bool host_breakpoints_{}, guest_breakpoints_{};
 };

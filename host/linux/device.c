@@ -25,10 +25,13 @@ static DEFINE_MUTEX(co_watch_lock);
 static void co_count_guest(int change)
 {
 	mutex_lock(&co_watch_lock);
-	if (change > 0 && atomic_inc_return(&co_guests) == 1)
+	if (change > 0 && atomic_inc_return(&co_guests) == 1) {
+		co_async_faults_stop();
 		co_watch_start();
-	else if (change < 0 && atomic_dec_return(&co_guests) == 0)
+	} else if (change < 0 && atomic_dec_return(&co_guests) == 0) {
 		co_watch_stop();
+		co_async_faults_resume();
+	}
 	mutex_unlock(&co_watch_lock);
 }
 

@@ -10,4 +10,8 @@ void co_cpu_exit(void);
 void co_watch_start(void);
 void co_watch_stop(void);
 
+/* On a host that is itself a KVM guest: no page faults with a token while guests exist. */
+void co_async_faults_stop(void);
+void co_async_faults_resume(void);
+
 #endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A host that is itself a KVM guest gets "page not present" as #PF with a token (asynchronous page faults). One that
+ * comes while our guest runs would go to the guest's #PF handler. So the feature is off on every CPU while guests exist.
+ *
+ * Tasks that wait for a page at that moment are woken when the feature is switched on again: KVM then broadcasts
+ * "all ready". To leave none behind it is switched off, on (which wakes all), and off once more after a while. A CPU that
+ * comes online meanwhile enables the feature by itself; the driver does not follow that (docs/threat-model.md).
+ */
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/kvm_para.h>
+#include <linux/percpu.h>
+#include <linux/smp.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
+
+#include "glue.h"
+
+#define BROADCAST_MS 20
+
+static DEFINE_PER_CPU(u64, co_async_fault_setting);
+
+static bool co_has_async_faults(void)
+{
+	u32 base = kvm_para_available() ? hypervisor_cpuid_base(KVM_SIGNATURE, KVM_CPUID_FEATURES) : 0;
+
+	return base && (cpuid_eax(base | KVM_CPUID_FEATURES) & BIT(KVM_FEATURE_ASYNC_PF));
+}
+
+static void co_save_here(void *unused)
+{
+	u64 setting = 0;
+
+	rdmsrl_safe(MSR_KVM_ASYNC_PF_EN, &setting);
+	this_cpu_write(co_async_fault_setting, setting);
+}
+
+static void co_disable_here(void *unused)
+{
+	if (this_cpu_read(co_async_fault_setting) & KVM_ASYNC_PF_ENABLED)
+		wrmsrl_safe(MSR_KVM_ASYNC_PF_EN, 0);
+}
+
+static void co_enable_here(void *unused)
+{
+	u64 setting = this_cpu_read(co_async_fault_setting);
+
+	if (setting & KVM_ASYNC_PF_ENABLED)
+		wrmsrl_safe(MSR_KVM_ASYNC_PF_EN, setting);
+}
+
+void co_async_faults_stop(void)
+{
+	if (!co_has_async_faults())
+		return;
+	on_each_cpu(co_save_here, NULL, 1);
+	on_each_cpu(co_disable_here, NULL, 1);
+	on_each_cpu(co_enable_here, NULL, 1);
+	msleep(BROADCAST_MS);
+	on_each_cpu(co_disable_here, NULL, 1);
+}
+
+void co_async_faults_resume(void)
+{
+	if (co_has_async_faults())
+		on_each_cpu(co_enable_here, NULL, 1);
+}
