@@ -51,7 +51,7 @@ storm() {
 
 # The host after it: no complaint in its log, nothing left of the guests, and the driver can go
 host_is_well() {
-    if dmesg | grep -E 'BUG|WARNING|Oops|Call Trace|Uhhuh|general protection|rcu.*stall|soft lockup|hung task|MCE|mce: \['; then
+    if dmesg | sed -n '/colinux: loading/,$p' | grep -E 'BUG|WARNING|Oops|Call Trace|Uhhuh|general protection|rcu.*stall|soft lockup|hung task|MCE|mce: \['; then
         fail "the host complains"
     fi
     test "$(cat /sys/module/colinux/parameters/guests)" = 0 || fail "a guest is left"
