@@ -22,7 +22,10 @@ bool plain(const std::string& name)
     return std::ranges::all_of(name, [](char c) { return isalnum(static_cast<unsigned char>(c)) || strchr("._+~-", c); });
 }
 
-Finished debugfs(const std::string& disk, const std::string& command) { return run_and_capture({"debugfs", "-R", command, disk}); }
+Finished debugfs(const std::string& disk, const std::string& command)
+{
+    return run_and_capture({"debugfs", "-R", command, disk});
+}
 
 bool copy_out(const std::string& disk, const std::string& from, const std::string& to)
 {
@@ -60,7 +63,8 @@ BootFiles BootFiles::find(const std::string& disk)
         return found;
     }
     if (!has_program("debugfs"))
-        throw Failure{ExitCode::KernelMissing, "debugfs is needed to find the kernel in " + disk + ": apt-get install e2fsprogs, or give --kernel"};
+        throw Failure{ExitCode::KernelMissing, "debugfs is needed to find the kernel in " + disk +
+                                                   ": apt-get install e2fsprogs, or give --kernel"};
     std::string name = newest_kernel(debugfs(disk, "ls -p /boot").output);
     if (name.empty())
         throw Failure{ExitCode::KernelMissing, "no /boot/vmlinuz-* in " + disk + ": give --kernel and --initrd"};

@@ -23,7 +23,8 @@ namespace {
 UniqueFd in_memory_file(const std::string& text)
 {
     UniqueFd fd{memfd_create("colinux-config", 0)}; // inherited
-    if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || lseek(fd.get(), 0, SEEK_SET) != 0)
+    if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+        lseek(fd.get(), 0, SEEK_SET) != 0)
         throw Failure{ExitCode::Internal, std::string{"configuration file: "} + strerror(errno)};
     return fd;
 }

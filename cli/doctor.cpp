@@ -36,14 +36,18 @@ void print_json(const std::vector<Finding>& findings, bool fit)
 {
     nlohmann::json list = nlohmann::json::array();
     for (const Finding& finding : findings)
-        list.push_back({{"code", finding.code}, {"level", level_name(finding.level)}, {"text", finding.text}, {"cure", finding.cure}});
+        list.push_back({{"code", finding.code},
+                        {"level", level_name(finding.level)},
+                        {"text", finding.text},
+                        {"cure", finding.cure}});
     std::cout << nlohmann::json{{"can_run_guests", fit}, {"findings", list}}.dump(2) << "\n";
 }
 
 void print_text(const std::vector<Finding>& findings, bool fit)
 {
     for (const Finding& finding : findings) {
-        std::cout << std::left << std::setw(9) << level_name(finding.level) << std::setw(20) << finding.code << finding.text << "\n";
+        std::cout << std::left << std::setw(9) << level_name(finding.level) << std::setw(20) << finding.code
+                  << finding.text << "\n";
         if (!finding.cure.empty())
             std::cout << std::setw(29) << "" << "-> " << finding.cure << "\n";
     }
@@ -64,7 +68,8 @@ void add_doctor(CLI::App& app, int& exit_code)
 {
     auto as_json = std::make_shared<bool>(false);
     CLI::App* command = app.add_subcommand("doctor", "Say whether this machine can run guests and, if not, what to do");
-    command->footer("\nExit code 0: it can; 23: it cannot. The codes in the second column are stable: docs/doctor.md.\n\nExamples:\n  colinux doctor\n  colinux doctor --json");
+    command->footer("\nExit code 0: it can; 23: it cannot. The codes in the second column are stable: "
+                    "docs/doctor.md.\n\nExamples:\n  colinux doctor\n  colinux doctor --json");
     command->add_flag("--json", *as_json, "as one JSON object");
     command->callback([as_json, &exit_code] { exit_code = diagnose(*as_json); });
 }
@@ -74,7 +79,8 @@ void add_version(CLI::App& app, int& exit_code)
     CLI::App* command = app.add_subcommand("version", "Print the versions of this program and of its interfaces");
     command->footer("\nExample:\n  colinux version");
     command->callback([&exit_code] {
-        std::cout << "colinux " COLINUX_VERSION ", driver interface " << CO_ABI_VERSION << ", passage " << CO_PASSAGE_VERSION << "\n";
+        std::cout << "colinux " COLINUX_VERSION ", driver interface " << CO_ABI_VERSION << ", passage "
+                  << CO_PASSAGE_VERSION << "\n";
         exit_code = 0;
     });
 }

@@ -17,7 +17,10 @@ using Findings = std::vector<Finding>;
 
 constexpr std::uint64_t kComfortableBytes = 640ull << 20; // a guest of the default size and what it takes beside
 
-bool has_flag(const HostFacts& facts, const std::string& flag) { return facts.cpu_flags.find(" " + flag + " ") != std::string::npos; }
+bool has_flag(const HostFacts& facts, const std::string& flag)
+{
+    return facts.cpu_flags.find(" " + flag + " ") != std::string::npos;
+}
 
 // `text` says how it is, in either case.
 void judge(Findings& findings, const char* code, bool good, Level otherwise, std::string text, std::string cure)
@@ -46,8 +49,10 @@ void check_cpu(Findings& findings, const HostFacts& facts)
     judge(findings, "no-fxsr", !missing_fxsr, Level::Problem, missing_fxsr ? "the CPU has no FXSAVE" : "the CPU has FXSAVE",
           "use an x86-64 CPU");
     bool clock = has_flag(facts, "constant_tsc") && has_flag(facts, "nonstop_tsc");
-    judge(findings, "no-invariant-tsc", clock || (facts.driver_version && !(facts.refusals & CO_REFUSAL_NO_INVARIANT_TSC)), Level::Warning,
-          clock ? "the CPU's time stamp counter is invariant" : "the CPU does not promise an invariant time stamp counter",
+    judge(findings, "no-invariant-tsc",
+          clock || (facts.driver_version && !(facts.refusals & CO_REFUSAL_NO_INVARIANT_TSC)), Level::Warning,
+          clock ? "the CPU's time stamp counter is invariant"
+                : "the CPU does not promise an invariant time stamp counter",
           "use a machine (or, in a virtual machine, a CPU model) with an invariant TSC; the driver has the last word");
     bool fred = has_flag(facts, "fred") && facts.kernel_arguments.find("fred=on") != std::string::npos;
     judge(findings, "fred", !fred, Level::Problem, fred ? "the host kernel runs with FRED" : "the host kernel runs without FRED",
@@ -57,13 +62,16 @@ void check_cpu(Findings& findings, const HostFacts& facts)
 void check_host_kind(Findings& findings, const HostFacts& facts)
 {
     bool xen_pv = facts.hypervisor == "xen" && facts.xen_guest_type == "PV";
-    judge(findings, "xen-pv", !xen_pv, Level::Problem, xen_pv ? "the host kernel is a Xen PV guest, not in ring 0" : "the host kernel is in ring 0",
+    judge(findings, "xen-pv", !xen_pv, Level::Problem,
+          xen_pv ? "the host kernel is a Xen PV guest, not in ring 0" : "the host kernel is in ring 0",
           "boot the host as a Xen PVH or HVM guest, or without Xen");
     bool confidential = has_flag(facts, "tdx_guest") || has_flag(facts, "sev_guest");
     judge(findings, "confidential-guest", !confidential, Level::Problem,
-          confidential ? "the host is a confidential virtual machine (SEV or TDX)" : "the host is no confidential virtual machine",
+          confidential ? "the host is a confidential virtual machine (SEV or TDX)"
+                       : "the host is no confidential virtual machine",
           "use an ordinary virtual machine or a real one");
-    judge(findings, "one-cpu", facts.cpus > 1, Level::Warning, std::to_string(facts.cpus) + (facts.cpus == 1 ? " CPU" : " CPUs") + " online",
+    judge(findings, "one-cpu", facts.cpus > 1, Level::Warning,
+          std::to_string(facts.cpus) + (facts.cpus == 1 ? " CPU" : " CPUs") + " online",
           "with one CPU, a guest that spins with its interrupts off cannot be interrupted: give the host a second one");
 }
 
@@ -71,14 +79,17 @@ void check_host_kind(Findings& findings, const HostFacts& facts)
 void check_module_loading(Findings& findings, const HostFacts& facts)
 {
     bool open = facts.lockdown.empty() || facts.device_node;
-    judge(findings, "lockdown", open, Level::Problem, facts.lockdown.empty() ? "the kernel is not locked down" : "the kernel is locked down: " + facts.lockdown,
-          facts.secure_boot ? "sign the driver with a key that this machine trusts (mokutil --import), or turn secure boot off"
-                            : "boot the host without lockdown=, or sign the driver with a key that this machine trusts");
+    judge(findings, "lockdown", open, Level::Problem,
+          facts.lockdown.empty() ? "the kernel is not locked down" : "the kernel is locked down: " + facts.lockdown,
+          facts.secure_boot
+              ? "sign the driver with a key that this machine trusts (mokutil --import), or turn secure boot off"
+              : "boot the host without lockdown=, or sign the driver with a key that this machine trusts");
     bool unsigned_ok = !facts.signatures_enforced || facts.device_node;
     judge(findings, "module-signature", unsigned_ok, Level::Problem,
           facts.signatures_enforced ? "the kernel takes signed modules only" : "the kernel takes unsigned modules",
           "sign the driver with a key that this machine trusts, or boot without module.sig_enforce");
-    judge(findings, "secure-boot", !facts.secure_boot || facts.device_node, Level::Warning, facts.secure_boot ? "secure boot is on" : "secure boot is off",
+    judge(findings, "secure-boot", !facts.secure_boot || facts.device_node, Level::Warning,
+          facts.secure_boot ? "secure boot is on" : "secure boot is off",
           "an unsigned driver will be refused: sign it, or turn secure boot off in the firmware's setup");
 }
 
@@ -88,8 +99,11 @@ void check_driver(Findings& findings, const HostFacts& facts)
     judge(findings, "no-headers", facts.headers || !needed, Level::Problem,
           facts.headers ? "headers of the running kernel are installed" : "headers of the running kernel are not installed",
           "apt-get install linux-headers-" + facts.kernel_release);
-    judge(findings, "no-driver", facts.device_node, Level::Problem, facts.device_node ? "the driver is loaded" : "the driver is not loaded (" CO_DEVICE_PATH " is not there)",
-          facts.driver_file ? "modprobe colinux" : "build and install the driver for this kernel (README: installing on a real host), then: modprobe colinux");
+    judge(findings, "no-driver", facts.device_node, Level::Problem,
+          facts.device_node ? "the driver is loaded" : "the driver is not loaded (" CO_DEVICE_PATH " is not there)",
+          facts.driver_file ? "modprobe colinux"
+                            : "build and install the driver for this kernel (README: installing on a real host), then: "
+                              "modprobe colinux");
     if (!facts.device_node)
         return;
     bool asked = facts.driver_version.has_value();
@@ -109,7 +123,8 @@ void check_grafts(Findings& findings, const HostFacts& facts)
     std::string list;
     for (const std::string& release : facts.grafts)
         list += " " + release;
-    judge(findings, "no-graft", !facts.grafts.empty(), Level::Problem, facts.grafts.empty() ? "there is no graft for any guest kernel" : "grafts for" + list,
+    judge(findings, "no-graft", !facts.grafts.empty(), Level::Problem,
+          facts.grafts.empty() ? "there is no graft for any guest kernel" : "grafts for" + list,
           "apt-get install linux-headers-amd64, then: colinux graft build");
 }
 
@@ -117,7 +132,8 @@ void check_memory(Findings& findings, const HostFacts& facts)
 {
     judge(findings, "low-memory", facts.available_bytes >= kComfortableBytes, Level::Warning,
           std::to_string(facts.available_bytes >> 20) + "M of memory are available",
-          "a guest of the default size (512M) needs " + size_text(kComfortableBytes) + ": free memory, or give --memory a smaller size");
+          "a guest of the default size (512M) needs " + size_text(kComfortableBytes) +
+              ": free memory, or give --memory a smaller size");
 }
 
 } // namespace

@@ -83,7 +83,8 @@ void add_graft(CLI::App& app, int& exit_code)
     });
 
     CLI::App* check_command = graft->add_subcommand("check", "Say whether a kernel can be a guest and, if not, why");
-    check_command->footer("\nExit code 0: it can; 30 to 33: it cannot (docs/exit-codes.md).\n\nExample:\n  colinux graft check /boot/vmlinuz-6.1.0-56-amd64");
+    check_command->footer("\nExit code 0: it can; 30 to 33: it cannot (docs/exit-codes.md).\n\nExample:\n  colinux "
+                          "graft check /boot/vmlinuz-6.1.0-56-amd64");
     check_command->add_option("VMLINUZ", options->kernel, "the kernel's file")->required();
     check_command->callback([options, &exit_code] {
         check(options->kernel);

@@ -50,9 +50,10 @@ void print_table(const std::vector<json>& statuses)
 {
     printf("%-16s %7s %4s %8s %10s  %s\n", "NAME", "PID", "CPUS", "MEMORY", "UP", "KERNEL");
     for (const json& status : statuses)
-        printf("%-16s %7d %4d %8s %8llu s  %s\n", status.value("name", "").c_str(), status.value("pid", 0), status.value("vcpus", 0),
-               size_text(status.value("memory_bytes", std::uint64_t{0})).c_str(),
-               static_cast<unsigned long long>(status.value("up_seconds", std::uint64_t{0})), status.value("release", "").c_str());
+        printf("%-16s %7d %4d %8s %8llu s  %s\n", status.value("name", "").c_str(), status.value("pid", 0),
+               status.value("vcpus", 0), size_text(status.value("memory_bytes", std::uint64_t{0})).c_str(),
+               static_cast<unsigned long long>(status.value("up_seconds", std::uint64_t{0})),
+               status.value("release", "").c_str());
 }
 
 int end_guest(const GuestOptions& options, const char* call)
@@ -124,7 +125,8 @@ void add_console(CLI::App& app, int& exit_code)
 {
     auto options = std::make_shared<GuestOptions>();
     CLI::App* command = add_guest_command(app, "console", "Connect this terminal to a guest's console", options);
-    command->footer("\nShows first what was missed since the last console was left. Ctrl-] leaves again.\n\nExample:\n  colinux console guest1");
+    command->footer("\nShows first what was missed since the last console was left. Ctrl-] leaves again.\n\nExample:\n "
+                    " colinux console guest1");
     command->callback([options, &exit_code] {
         ConsoleSession console{options->name, ConsoleSession::OnSignal::Detach};
         bool detached = console.run() == ConsoleSession::Outcome::Detached;
@@ -137,12 +139,14 @@ void add_stop_and_kill(CLI::App& app, int& exit_code)
 {
     auto options = std::make_shared<GuestOptions>();
     CLI::App* stop = add_guest_command(app, "stop", "Ask a guest to shut down in order, and wait until it has", options);
-    stop->footer("\nThe guest does what it does when its power button is pressed; one that does not listen: colinux kill.\n\nExample:\n  colinux stop guest1");
+    stop->footer("\nThe guest does what it does when its power button is pressed; one that does not listen: colinux "
+                 "kill.\n\nExample:\n  colinux stop guest1");
     stop->add_flag("--no-wait", options->no_wait, "return at once");
     stop->callback([options, &exit_code] { exit_code = end_guest(*options, "stop"); });
 
     CLI::App* kill = add_guest_command(app, "kill", "End a guest at once", options);
-    kill->footer("\nAs if its power cord were pulled: what it had not written to its disks is lost.\n\nExample:\n  colinux kill guest1");
+    kill->footer("\nAs if its power cord were pulled: what it had not written to its disks is lost.\n\nExample:\n  "
+                 "colinux kill guest1");
     kill->callback([options, &exit_code] { exit_code = end_guest(*options, "kill"); });
 }
 
@@ -150,7 +154,8 @@ void add_logs(CLI::App& app, int& exit_code)
 {
     auto options = std::make_shared<GuestOptions>();
     CLI::App* command = add_guest_command(app, "logs", "Print what a guest has written to its console", options);
-    command->footer("\nWorks for a guest that has ended, too, until the next one of that name starts.\n\nExample:\n  colinux logs guest1 | tail");
+    command->footer("\nWorks for a guest that has ended, too, until the next one of that name starts.\n\nExample:\n  "
+                    "colinux logs guest1 | tail");
     command->callback([options, &exit_code] {
         std::cout << log_of(options->name);
         exit_code = 0;

@@ -30,7 +30,8 @@ int create_debian(const ImageOptions& options)
 {
     std::uint64_t bytes = parse_size(options.size);
     if (bytes < kSmallestImage)
-        throw Failure{ExitCode::Usage, "size '" + options.size + "': Debian with a stock kernel needs at least " + size_text(kSmallestImage)};
+        throw Failure{ExitCode::Usage, "size '" + options.size + "': Debian with a stock kernel needs at least " +
+                                           size_text(kSmallestImage)};
     if (geteuid() != 0)
         throw Failure{ExitCode::NotRoot, "files of root's are made in the image: run this as root"};
     if (fs::exists(options.output) && !options.force)

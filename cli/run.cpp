@@ -65,7 +65,9 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
     if (config.kernel.empty() && !config.disks.empty()) {
         const std::string& disk = config.disks[0].path;
         if (!std::filesystem::exists(disk))
-            throw Failure{ExitCode::DiskMissing, "disk " + disk + " is not there: make one with: colinux image create debian " + disk + " --size 2G"};
+            throw Failure{ExitCode::DiskMissing, "disk " + disk +
+                                                     " is not there: make one with: colinux image create debian " +
+                                                     disk + " --size 2G"};
         if (std::filesystem::is_directory(disk))
             throw Failure{ExitCode::DiskUnfit, "disk " + disk + " is a directory: give an image file or a block device"};
         boot_files.emplace(BootFiles::find(disk));
@@ -106,7 +108,8 @@ int run(const RunOptions& options)
     std::optional<BootFiles> boot_files;
     MachineConfig config = configure(options, boot_files);
     DaemonProcess daemon{config};
-    DaemonProcess::Ready ready = daemon.wait_until_ready([&](const std::string& text) { std::cerr << "colinux: " << text << "\n"; });
+    DaemonProcess::Ready ready =
+        daemon.wait_until_ready([&](const std::string& text) { std::cerr << "colinux: " << text << "\n"; });
     boot_files.reset();
     if (options.json)
         std::cout << nlohmann::json{{"event", "ready"}, {"name", ready.name}, {"pid", ready.pid}} << std::endl;
@@ -131,7 +134,8 @@ void add_run(CLI::App& app, int& exit_code)
                         "words for the kernel command line, behind 'console=hvc0 root=/dev/vda rw'");
     command->add_option("--memory", options->memory, "size, as 512M or 2G")->capture_default_str();
     command->add_option("--cpus", options->cpus, "number of CPUs")->capture_default_str();
-    command->add_option("--disk", options->disks, "FILE[,ro]: raw image or block device; /dev/vda, /dev/vdb, ...")->allow_extra_args(false);
+    command->add_option("--disk", options->disks, "FILE[,ro]: raw image or block device; /dev/vda, /dev/vdb, ...")
+        ->allow_extra_args(false);
     command->add_option("--net", options->nets, "slirp[,forward=tcp:HOST:GUEST]..., or none (default)")->allow_extra_args(false);
     command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");
     command->add_flag("--json", options->json, "no console: print what happens as JSON lines");

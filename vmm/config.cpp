@@ -80,7 +80,8 @@ void check_forwards(const std::vector<NetConfig>& nets)
             if (forward.host_port == 0 || forward.guest_port == 0)
                 throw Failure{ExitCode::Usage, "forward: a port is a number from 1 to 65535"};
             if (!taken.emplace(forward.udp, forward.host_port).second)
-                throw Failure{ExitCode::PortTaken, "port " + std::to_string(forward.host_port) + " is forwarded twice: give each forward its own host port"};
+                throw Failure{ExitCode::PortTaken, "port " + std::to_string(forward.host_port) +
+                                                       " is forwarded twice: give each forward its own host port"};
         }
 }
 
@@ -126,13 +127,16 @@ void check_config(const MachineConfig& config)
     if (config.kernel.empty())
         throw Failure{ExitCode::KernelMissing, "no kernel: give --kernel VMLINUZ, or --disk with an image that has one"};
     if (config.memory_bytes < kMinimumMemoryBytes)
-        throw Failure{ExitCode::MemorySize, "memory " + size_text(config.memory_bytes) + " is too small: a guest needs at least " + size_text(kMinimumMemoryBytes)};
+        throw Failure{ExitCode::MemorySize, "memory " + size_text(config.memory_bytes) +
+                                                " is too small: a guest needs at least " +
+                                                size_text(kMinimumMemoryBytes)};
     if (config.memory_bytes % CO_BLOCK_SIZE != 0)
         throw Failure{ExitCode::MemorySize, "memory " + size_text(config.memory_bytes) + " is not a multiple of 2M"};
     if (config.vcpus < 1 || config.vcpus > CO_MAX_VCPUS)
         throw Failure{ExitCode::CpuCount, std::to_string(config.vcpus) + " CPUs: expected 1 to " + std::to_string(CO_MAX_VCPUS)};
     if (config.disks.size() > kMaximumDisks || config.nets.size() > kMaximumNets)
-        throw Failure{ExitCode::Usage, "too many devices: at most " + std::to_string(kMaximumDisks) + " disks and " + std::to_string(kMaximumNets) + " networks"};
+        throw Failure{ExitCode::Usage, "too many devices: at most " + std::to_string(kMaximumDisks) + " disks and " +
+                                           std::to_string(kMaximumNets) + " networks"};
     for (const DiskConfig& disk : config.disks)
         if (disk.path.empty())
             throw Failure{ExitCode::Usage, "a disk without a file name"};

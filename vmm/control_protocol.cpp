@@ -59,7 +59,8 @@ json parse_answer(std::string_view line)
     if (!fields.is_object() || !fields.contains("ok") || !fields["ok"].is_boolean())
         throw Failure{ExitCode::ControlSocket, "the daemon's answer is not understood"};
     if (!fields["ok"].get<bool>()) {
-        bool complete = fields.contains("code") && fields["code"].is_number_integer() && fields.contains("error") && fields["error"].is_string();
+        bool complete = fields.contains("code") && fields["code"].is_number_integer() && fields.contains("error") &&
+                        fields["error"].is_string();
         throw Failure{complete ? static_cast<ExitCode>(fields["code"].get<int>()) : ExitCode::ControlSocket,
                       complete ? fields["error"].get<std::string>() : "the daemon refused"};
     }

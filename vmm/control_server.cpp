@@ -34,7 +34,8 @@ UniqueFd listen_at(const std::string& path)
 
 } // namespace
 
-ControlServer::ControlServer(const std::string& socket_path, ControlTarget& target) : target_{target}, listener_{listen_at(socket_path)}
+ControlServer::ControlServer(const std::string& socket_path, ControlTarget& target)
+    : target_{target}, listener_{listen_at(socket_path)}
 {
     loop_.watch(listener_.get(), POLLIN, [this] { accept_one(); });
 }
@@ -186,7 +187,8 @@ bool ControlServer::hand_over_console(Handle connection)
 bool ControlServer::send(Handle connection, std::string_view text)
 {
     connection->output += text;
-    ssize_t count = ::send(connection->fd.get(), connection->output.data(), connection->output.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t count =
+        ::send(connection->fd.get(), connection->output.data(), connection->output.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count < 0 && errno != EAGAIN && errno != EINTR) {
         drop(connection);
         return false;

@@ -159,8 +159,10 @@ Driver::Driver(const std::string& path) : fd_{open(path.c_str(), O_RDWR | O_CLOE
     if (version < 0)
         throw Failure{ExitCode::NoDriver, path + " is not coLinux's driver; load it with: modprobe colinux"};
     if (version != CO_ABI_VERSION)
-        throw Failure{ExitCode::DriverVersion, "the driver speaks version " + std::to_string(version) + " of the interface, this program " +
-                                                   std::to_string(CO_ABI_VERSION) + ": install both from one build, then: rmmod colinux; modprobe colinux"};
+        throw Failure{ExitCode::DriverVersion,
+                      "the driver speaks version " + std::to_string(version) + " of the interface, this program " +
+                          std::to_string(CO_ABI_VERSION) +
+                          ": install both from one build, then: rmmod colinux; modprobe colinux"};
 }
 
 co_info Driver::info() const

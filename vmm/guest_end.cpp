@@ -39,7 +39,8 @@ GuestEnd killed(std::uint64_t why, std::uint64_t detail)
     case CO_KILL_BAD_CALL:
         return {ExitCode::GuestFault, "ended by the driver: the guest made unknown call " + std::to_string(detail)};
     case CO_KILL_BAD_STATE:
-        return {ExitCode::GuestFault, "ended by the driver: the guest's CPU state is not fit to continue (item " + std::to_string(detail) + ")"};
+        return {ExitCode::GuestFault, "ended by the driver: the guest's CPU state is not fit to continue (item " +
+                                          std::to_string(detail) + ")"};
     case CO_KILL_HANG:
         return {ExitCode::GuestHang, "ended by the watchdog: a CPU made no progress with interrupts off"};
     case CO_KILL_BY_USER:
@@ -53,7 +54,8 @@ GuestEnd refused_by_graft(std::uint64_t error, std::uint64_t detail)
 {
     switch (error) {
     case CO_GRAFT_ERROR_BOOT_INFO:
-        return {ExitCode::NoGraft, "the graft is of another version (boot information " + std::to_string(detail) + "): build it anew with: colinux graft build"};
+        return {ExitCode::NoGraft, "the graft is of another version (boot information " + std::to_string(detail) +
+                                       "): build it anew with: colinux graft build"};
     case CO_GRAFT_ERROR_SYMBOL:
         return {ExitCode::KernelUnfit, "this kernel lacks a function that the graft needs"};
     case CO_GRAFT_ERROR_BYTES:
@@ -61,7 +63,8 @@ GuestEnd refused_by_graft(std::uint64_t error, std::uint64_t detail)
     case CO_GRAFT_ERROR_PASSAGE:
         return {ExitCode::NoGraft, "graft and driver are of different versions: build the graft anew with: colinux graft build"};
     default:
-        return {ExitCode::KernelUnfit, "the graft refused to run: error " + std::to_string(error) + ", detail " + hexadecimal(detail)};
+        return {ExitCode::KernelUnfit,
+                "the graft refused to run: error " + std::to_string(error) + ", detail " + hexadecimal(detail)};
     }
 }
 

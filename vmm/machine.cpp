@@ -38,7 +38,9 @@ Machine::Machine(const MachineConfig& config, const std::string& log_path, const
     MachineInputs inputs{config, [this](std::string_view text) { hub_->output(text); }};
     std::uint64_t contiguous = contiguous_bytes_needed(inputs.kernel, inputs.initrd.size());
     if (contiguous > config.memory_bytes)
-        throw Failure{ExitCode::MemorySize, "memory " + mebibytes(config.memory_bytes) + " is too small: this kernel and its initramfs alone need " + mebibytes(contiguous)};
+        throw Failure{ExitCode::MemorySize, "memory " + mebibytes(config.memory_bytes) +
+                                                " is too small: this kernel and its initramfs alone need " +
+                                                mebibytes(contiguous)};
 
     Driver driver;
     guest_.emplace(driver.create_guest(config.vcpus));

@@ -11,8 +11,9 @@ namespace {
 constexpr std::uint64_t kFrameBytes = 4096;
 
 constexpr const char* kCallNames[] = {
-    "none",     "interrupt", "nmi",       "mce",      "idle",   "yield",  "lock_wait", "lock_kick", "kick",      "set_timer", "clock",
-    "doorbell", "cpu_start", "cpu_stop",  "device",   "power_off", "reboot", "halt",   "panic",     "nmi_ready", "protocol",  "debug",
+    "none",   "interrupt", "nmi",   "mce",       "idle",      "yield",    "lock_wait", "lock_kick",
+    "kick",   "set_timer", "clock", "doorbell",  "cpu_start", "cpu_stop", "device",    "power_off",
+    "reboot", "halt",      "panic", "nmi_ready", "protocol",  "debug",
 };
 static_assert(std::size(kCallNames) == CO_CALL_COUNT);
 static_assert(CO_CALL_COUNT <= std::size(co_guest_stats{}.calls));

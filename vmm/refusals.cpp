@@ -23,9 +23,11 @@ constexpr Entry kRefusals[] = {
      {"confidential-guest", "the host is itself a confidential virtual machine (SEV or TDX)",
       "use an ordinary virtual machine or a real one"}},
     {CO_REFUSAL_XEN_PV,
-     {"xen-pv", "the host kernel runs as a Xen PV guest, not in ring 0", "boot the host as a Xen PVH or HVM guest, or without Xen"}},
+     {"xen-pv", "the host kernel runs as a Xen PV guest, not in ring 0",
+      "boot the host as a Xen PVH or HVM guest, or without Xen"}},
     {CO_REFUSAL_HOST_SYMBOL,
-     {"host-symbol", "the host kernel lacks a function that the driver needs", "use a Debian kernel, 6.1 or 6.12; dmesg names the function"}},
+     {"host-symbol", "the host kernel lacks a function that the driver needs",
+      "use a Debian kernel, 6.1 or 6.12; dmesg names the function"}},
     {CO_REFUSAL_NO_FXSR, {"no-fxsr", "the CPU has no FXSAVE", "use an x86-64 CPU"}},
 };
 

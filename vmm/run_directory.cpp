@@ -85,7 +85,8 @@ NameClaim::NameClaim(const RunDirectory& directory, const std::string& name) : d
 {
     if (!name.empty()) {
         if (!try_claim(name))
-            throw Failure{ExitCode::NameTaken, "a guest named '" + name + "' is running: choose another --name, or: colinux stop " + name};
+            throw Failure{ExitCode::NameTaken,
+                          "a guest named '" + name + "' is running: choose another --name, or: colinux stop " + name};
         return;
     }
     for (unsigned number = 1;; number++)

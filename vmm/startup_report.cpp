@@ -21,13 +21,15 @@ void StartupReport::ready(const std::string& name)
 
 void StartupReport::ended(const GuestEnd& end)
 {
-    line({{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}}, "the guest has ended: " + end.reason);
+    line({{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}},
+         "the guest has ended: " + end.reason);
 }
 
 void StartupReport::line(const json& event, const std::string& for_person)
 {
     std::lock_guard lock{mutex_};
-    std::string text = pipe_ ? event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n" : "colinuxd: " + for_person + "\n";
+    std::string text =
+        pipe_ ? event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n" : "colinuxd: " + for_person + "\n";
     if (write(pipe_ ? pipe_.get() : STDERR_FILENO, text.data(), text.size()) < 0)
         return; // nobody listens any more: the guest runs on
 }

@@ -14,7 +14,10 @@ constexpr int kLeaveGuestSignal = SIGUSR1;
 
 } // namespace
 
-VcpuThread::VcpuThread(VcpuFile file, unsigned index, Handlers handlers) : file_{std::move(file)}, index_{index}, handlers_{std::move(handlers)} {}
+VcpuThread::VcpuThread(VcpuFile file, unsigned index, Handlers handlers)
+    : file_{std::move(file)}, index_{index}, handlers_{std::move(handlers)}
+{
+}
 
 VcpuThread::~VcpuThread()
 {

@@ -16,7 +16,8 @@ namespace {
 
 TEST(NewestKernel, ComparesVersionsAsNumbers)
 {
-    EXPECT_EQ(newest_kernel("/11/100644/0/0/vmlinuz-6.1.0-9-amd64/8/\n/12/100644/0/0/vmlinuz-6.1.0-56-amd64/8/\n/13/100644/0/0/initrd.img-6.12/9/\n"),
+    EXPECT_EQ(newest_kernel("/11/100644/0/0/vmlinuz-6.1.0-9-amd64/8/\n/12/100644/0/0/vmlinuz-6.1.0-56-amd64/8/\n/13/"
+                            "100644/0/0/initrd.img-6.12/9/\n"),
               "vmlinuz-6.1.0-56-amd64");
 }
 

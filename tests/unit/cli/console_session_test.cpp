@@ -86,7 +86,10 @@ protected:
         _exit(outcome);
     }
 
-    void type(const std::string& keys) { ASSERT_EQ(write(terminal_, keys.data(), keys.size()), static_cast<ssize_t>(keys.size())); }
+    void type(const std::string& keys)
+    {
+        ASSERT_EQ(write(terminal_, keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
+    }
 
     void expect_shown(const std::string& text)
     {

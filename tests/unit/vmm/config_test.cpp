@@ -97,10 +97,12 @@ TEST(Config, TooManyDisks)
 
 class BadJson : public testing::TestWithParam<const char*> {};
 TEST_P(BadJson, IsAUsageError) { EXPECT_EQ(code_of(GetParam()), ExitCode::Usage); }
-INSTANTIATE_TEST_SUITE_P(Texts, BadJson,
-                         testing::Values("", "{", "[]", "null", "7", R"({"kernel":5})", R"({"kernel":"k","vcpus":-1})", R"({"kernel":"k","vcpus":4294967297})",
-                                         R"({"kernel":"k","unknown":1})", R"({"kernel":"k","disks":[7]})",
-                                         R"({"kernel":"k","nets":[{"forwards":[{"host_port":70000,"guest_port":1}]}]})"));
+INSTANTIATE_TEST_SUITE_P(
+    Texts, BadJson,
+    testing::Values("", "{", "[]", "null", "7", R"({"kernel":5})", R"({"kernel":"k","vcpus":-1})",
+                    R"({"kernel":"k","vcpus":4294967297})", R"({"kernel":"k","unknown":1})",
+                    R"({"kernel":"k","disks":[7]})",
+                    R"({"kernel":"k","nets":[{"forwards":[{"host_port":70000,"guest_port":1}]}]})"));
 
 } // namespace
 } // namespace colinux

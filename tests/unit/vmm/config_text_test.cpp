@@ -20,7 +20,9 @@ TEST(Size, UnitsAreBinary)
 
 class BadSize : public testing::TestWithParam<const char*> {};
 TEST_P(BadSize, IsRefused) { EXPECT_THROW(parse_size(GetParam()), Failure); }
-INSTANTIATE_TEST_SUITE_P(Texts, BadSize, testing::Values("", "M", "-1", "+1", "1.5G", "1 G", "1GB", "0x10", "18446744073709551616", "99999999T"));
+INSTANTIATE_TEST_SUITE_P(Texts, BadSize,
+                         testing::Values("", "M", "-1", "+1", "1.5G", "1 G", "1GB", "0x10", "18446744073709551616",
+                                         "99999999T"));
 
 TEST(Size, TextIsShortestExactForm)
 {
@@ -57,8 +59,9 @@ TEST(Net, ForwardsAreTaken)
 class BadNet : public testing::TestWithParam<const char*> {};
 TEST_P(BadNet, IsRefused) { EXPECT_THROW(parse_net(GetParam()), Failure); }
 INSTANTIATE_TEST_SUITE_P(Texts, BadNet,
-                         testing::Values("", "tap", "slirp,", "slirp,forward=", "slirp,forward=tcp:80", "slirp,forward=tcp:0:80",
-                                         "slirp,forward=tcp:65536:80", "slirp,forward=sctp:1:1", "slirp,forward=tcp:1:2:3", "slirp,mtu=9000"));
+                         testing::Values("", "tap", "slirp,", "slirp,forward=", "slirp,forward=tcp:80",
+                                         "slirp,forward=tcp:0:80", "slirp,forward=tcp:65536:80",
+                                         "slirp,forward=sctp:1:1", "slirp,forward=tcp:1:2:3", "slirp,mtu=9000"));
 
 class BadName : public testing::TestWithParam<const char*> {};
 TEST_P(BadName, IsRefused) { EXPECT_THROW(check_name(GetParam()), Failure); }

@@ -23,8 +23,10 @@ TEST(Request, ResizeCarriesTheSize)
 class BadRequest : public testing::TestWithParam<const char*> {};
 TEST_P(BadRequest, IsRefused) { EXPECT_THROW(parse_request(GetParam()), Failure); }
 INSTANTIATE_TEST_SUITE_P(Lines, BadRequest,
-                         testing::Values("", "status", "{}", "[]", R"({"call":7})", R"({"call":"fly"})", R"({"call":"status"} x)", R"({"call":"resize"})",
-                                         R"({"call":"resize","rows":-1,"columns":1})", R"({"call":"resize","rows":65536,"columns":1})", "\xff\xfe"));
+                         testing::Values("", "status", "{}", "[]", R"({"call":7})", R"({"call":"fly"})",
+                                         R"({"call":"status"} x)", R"({"call":"resize"})",
+                                         R"({"call":"resize","rows":-1,"columns":1})",
+                                         R"({"call":"resize","rows":65536,"columns":1})", "\xff\xfe"));
 
 TEST(Answer, FailureComesBackAsFailure)
 {

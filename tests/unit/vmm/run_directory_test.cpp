@@ -23,7 +23,10 @@ protected:
     }
     ~RunDirectoryTest() override { std::filesystem::remove_all(folder_); }
 
-    std::size_t files() const { return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator{folder_}, {})); }
+    std::size_t files() const
+    {
+        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator{folder_}, {}));
+    }
 
     std::string folder_;
 };
