@@ -71,8 +71,14 @@ Machine::~Machine()
 void Machine::allocate_memory(std::uint64_t contiguous, const Progress& progress)
 {
     auto done = std::async(std::launch::async, [&] { guest_->allocate_memory(config_.memory_bytes, contiguous); });
-    while (done.wait_for(1s) == std::future_status::timeout)
-        progress("memory: " + mebibytes(guest_->stats().memory_progress) + " of " + mebibytes(config_.memory_bytes));
+    std::uint64_t told = 0;
+    while (done.wait_for(1s) == std::future_status::timeout) {
+        std::uint64_t now = guest_->stats().memory_progress;
+        if (told == 0 || now - told >= config_.memory_bytes / 8) {
+            progress("memory: " + mebibytes(now) + " of " + mebibytes(config_.memory_bytes));
+            told = now;
+        }
+    }
     done.get();
 }
 
