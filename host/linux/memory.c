@@ -30,9 +30,14 @@ co_u64 co_os_run_limit(void)
 
 co_u64 co_os_run_allocate(co_u64 bytes)
 {
+	gfp_t flags = GFP_HIGHUSER | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN;
 	unsigned int order = get_order(bytes);
-	struct page *pages = alloc_pages(GFP_HIGHUSER | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN, order);
+	struct page *pages;
 
+	/* Large blocks only where they lie ready; compaction is for the smallest, when nothing else is left */
+	if (bytes > CO_BLOCK_SIZE)
+		flags &= ~__GFP_DIRECT_RECLAIM;
+	pages = alloc_pages(flags, order);
 	if (!pages)
 		return 0;
 	split_page(pages, order);
