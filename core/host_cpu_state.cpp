@@ -72,8 +72,8 @@ void HostCpuState::set_first_values(co_passage& page)
 
 void HostCpuState::enter_guest_mode(InterruptsOff&, co_passage& page)
 {
-    if (cpu_ != co_os_cpu()) {
-        cpu_ = co_os_cpu();
+    if (cpu_ != co_os_cpu() || co_os_msrs_are_lent()) {
+        cpu_ = co_os_msrs_are_lent() ? kNoCpu : co_os_cpu();
         read_host_values();
     }
     if (begins_) {
@@ -84,6 +84,7 @@ void HostCpuState::enter_guest_mode(InterruptsOff&, co_passage& page)
         if (!is_per_switch(i) && features.msr[i] && page.msr[i] != host_msr_[i])
             cpu::write_msr(kMsrs[i], page.msr[i]);
     }
+    stop_debug_store();
     host_pkru_ = features.pku ? cpu::read_pkru() : 0;
     host_spec_ctrl_ = features.spec_ctrl ? cpu::read_msr(cpu::Msr::SpecCtrl) : 0;
 }
@@ -127,7 +128,6 @@ void HostCpuState::before_switch(InterruptsOff&, co_passage& page)
     if (guest_pkru_ != host_pkru_)
         cpu::write_pkru(guest_pkru_);
     // Looked at each time: an interrupt handler of the host may have set one, or taken it away
-    stop_debug_store();
     host_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
     if (host_breakpoints_) {
         host_debug_.save();

@@ -41,7 +41,8 @@ private:
     void set_first_values(co_passage& page);
 
     bool begins_{false};
-    std::uint32_t cpu_{~0u}; // whose values are in host_msr_
+    static constexpr std::uint32_t kNoCpu = ~0u;
+    std::uint32_t cpu_{kNoCpu}; // whose own values are in host_msr_
     std::uint64_t host_msr_[CO_MSR_COUNT]{};
     std::uint64_t host_xcr0_{}, guest_xcr0_{};
     std::uint64_t host_spec_ctrl_{}, guest_spec_ctrl_{};

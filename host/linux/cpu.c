@@ -104,6 +104,11 @@ CO_BOOL co_os_must_yield(void)
 	return need_resched() || co_os_must_return();
 }
 
+CO_BOOL co_os_msrs_are_lent(void)
+{
+	return test_thread_flag(TIF_USER_RETURN_NOTIFY);
+}
+
 void co_os_yield(CO_BOOL eager)
 {
 	if (eager)

@@ -80,6 +80,9 @@ CO_ABI CO_BOOL co_os_must_yield(void);
 CO_ABI CO_BOOL co_os_must_return(void);
 /* Does a signal wait for it, so that long work should end? [sleep] */
 CO_ABI CO_BOOL co_os_interrupted(void);
+/* Do system call MSRs of this CPU hold another hypervisor's values until the next return to user space? KVM leaves its
+ * guest's there. [off] */
+CO_ABI CO_BOOL co_os_msrs_are_lent(void);
 /* Let others run now. `eager`: even those that would have to wait for our time slice's end. [sleep] */
 CO_ABI void co_os_yield(CO_BOOL eager);
 /* Called once per round trip: the guest ran, which counts as user space for the host's RCU. [off] */

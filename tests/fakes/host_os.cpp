@@ -62,6 +62,7 @@ CO_ABI bool co_os_must_yield(void)
 }
 
 CO_ABI bool co_os_must_return(void) { return host().must_return; }
+CO_ABI bool co_os_msrs_are_lent(void) { return host().msrs_are_lent; }
 CO_ABI bool co_os_interrupted(void) { return host().must_return; }
 
 CO_ABI void co_os_yield(bool eager)
