@@ -38,6 +38,7 @@ void HostCpuState::detect()
     auto leaf7 = cpu::cpuid(0, 0).eax >= 7 ? cpu::cpuid(7, 0) : cpu::CpuidResult{};
     auto extended1 = cpu::cpuid(0x80000001, 0);
     auto extended8 = cpu::cpuid(0x80000000, 0).eax >= 0x80000008 ? cpu::cpuid(0x80000008, 0) : cpu::CpuidResult{};
+    InterruptsOff off;
     features = {};
     features.xsave = leaf1.ecx & 1u << 27; // OSXSAVE: the host uses it
     features.pku = cpu::read_cr4() & cpu::kCr4Pke;
