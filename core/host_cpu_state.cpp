@@ -14,7 +14,7 @@ constexpr cpu::Msr kMsrs[CO_MSR_COUNT] = {
 };
 
 struct Features {
-    bool xsave, spec_ctrl, pku, debug_store, pebs;
+    bool xsave, spec_ctrl, pku, debug_store;
     bool msr[CO_MSR_COUNT];
 };
 constinit Features features{};
@@ -38,13 +38,11 @@ void HostCpuState::detect()
     auto leaf7 = cpu::cpuid(0, 0).eax >= 7 ? cpu::cpuid(7, 0) : cpu::CpuidResult{};
     auto extended1 = cpu::cpuid(0x80000001, 0);
     auto extended8 = cpu::cpuid(0x80000000, 0).eax >= 0x80000008 ? cpu::cpuid(0x80000008, 0) : cpu::CpuidResult{};
-    InterruptsOff off;
     features = {};
     features.xsave = leaf1.ecx & 1u << 27; // OSXSAVE: the host uses it
     features.pku = cpu::read_cr4() & cpu::kCr4Pke;
     features.spec_ctrl = (leaf7.edx & (1u << 26 | 1u << 27 | 1u << 31)) || (extended8.ebx & (1u << 14 | 1u << 15 | 1u << 24));
     features.debug_store = leaf1.edx & 1u << 21;
-    features.pebs = features.debug_store && !(cpu::read_msr(cpu::Msr::MiscEnable) & kPebsUnavailable);
     for (bool& present : features.msr)
         present = true;
     features.msr[CO_MSR_TSC_AUX] = (extended1.edx & 1u << 27) || (leaf7.ecx & 1u << 22);
@@ -58,6 +56,7 @@ void HostCpuState::read_host_values()
     for (unsigned i = 0; i < CO_MSR_COUNT; ++i)
         host_msr_[i] = features.msr[i] ? cpu::read_msr(kMsrs[i]) : 0;
     host_xcr0_ = features.xsave ? cpu::read_xcr0() : 0;
+    host_has_pebs_ = features.debug_store && !(cpu::read_msr(cpu::Msr::MiscEnable) & kPebsUnavailable);
 }
 
 void HostCpuState::set_first_values(co_passage& page)
@@ -103,7 +102,7 @@ void HostCpuState::leave_guest_mode(InterruptsOff&, co_passage& page)
 void HostCpuState::stop_debug_store()
 {
     host_debug_ctl_ = features.debug_store ? cpu::read_msr(cpu::Msr::DebugCtl) & (kDebugCtlTr | kDebugCtlBts) : 0;
-    host_pebs_enable_ = features.pebs ? cpu::read_msr(cpu::Msr::PebsEnable) : 0;
+    host_pebs_enable_ = host_has_pebs_ ? cpu::read_msr(cpu::Msr::PebsEnable) : 0;
     if (host_debug_ctl_)
         cpu::write_msr(cpu::Msr::DebugCtl, cpu::read_msr(cpu::Msr::DebugCtl) & ~host_debug_ctl_);
     if (host_pebs_enable_)

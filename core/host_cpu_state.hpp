@@ -48,6 +48,7 @@ private:
     std::uint64_t host_spec_ctrl_{}, guest_spec_ctrl_{};
     std::uint32_t host_pkru_{}, guest_pkru_{};
     std::uint64_t host_debug_ctl_{}, host_pebs_enable_{};
+    bool host_has_pebs_{};
     DebugRegisters host_debug_{}, guest_debug_{};
     bool host_breakpoints_{}, guest_breakpoints_{};
 };
