@@ -5,6 +5,7 @@
   project  what is built in this tree: install tree with its libraries, driver, grafts (build/lab)
   run      /lab: COMMAND, settings, small --put files; made for each run
 """
+import contextlib
 import glob
 import hashlib
 import lzma
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from cpio import Archive
 from failure import LabFailure
@@ -147,9 +149,10 @@ def _project(package):
         if grafts:
             archive.tree(f"{TREE}/build/grafts", "usr/lib/colinux/grafts")
         archive.close()
-    old = [name for name in glob.glob(os.path.join(folder, f"project-{package.release}-*.cpio"))]
-    for name in sorted(old, key=os.path.getmtime)[:-3]:  # a parallel run may still read the newest ones
-        os.unlink(name)
+    for old in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):  # a parallel run tidies up, too, and may still read the newer ones
+            if time.time() - old.stat().st_mtime > 3600:
+                os.unlink(old)
     os.rename(out.name, path)
     return path
 
