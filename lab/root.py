@@ -14,7 +14,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -127,6 +126,7 @@ def _project(package):
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, f"project-{package.release}-{digest}.cpio")
     if os.path.exists(path):
+        os.utime(path)
         return path
     with tempfile.TemporaryDirectory() as stage, tempfile.NamedTemporaryFile(dir=folder, delete=False) as out:
         archive = Archive(out)
@@ -134,7 +134,8 @@ def _project(package):
             done = subprocess.run(["cmake", "--install", f"{TREE}/build/release", "--prefix", "/usr", "--strip"],
                                   env={**os.environ, "DESTDIR": stage}, capture_output=True, text=True)
             if done.returncode:
-                print(f"lab: not installed: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+                os.unlink(out.name)
+                raise LabFailure(f"cmake --install build/release: {done.stderr.strip().splitlines()[-1]}; build it whole")
             libraries = set()
             for folder_name, _, names in os.walk(stage):
                 for name in names:
