@@ -52,9 +52,9 @@ within() {
 frames_in_use() { cat /sys/module/colinux/parameters/frames_in_use; }
 no_frames() { [ "$(frames_in_use)" = 0 ]; }
 
-# Prints what no healthy kernel says. RETBleed's line is stock Debian's word about the CPU model.
+# Prints what no healthy kernel says; not what Debian has to say about the weaknesses of a CPU model.
 complaints() {
-    dmesg | grep -v 'RETBleed: WARNING' |
+    dmesg | grep -Ev '(RETBleed|Speculative Return Stack Overflow|Spectre V2 ?): WARNING' |
         grep -E 'WARNING: |BUG: |Oops|general protection|Call Trace|kernel panic|soft lockup|hung_task|rcu.*stall|Unloaded tainted'
 }
 
