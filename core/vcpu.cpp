@@ -183,6 +183,7 @@ Vcpu::Next Vcpu::burst()
     sleep_ = Sleep::None;
     cpu_.store(co_os_cpu(), std::memory_order_relaxed);
     cpu_state_.enter_guest_mode(off, page);
+    taken_off_ = false;
     Next next;
     std::uint64_t since = cpu::read_tsc();
     do {
@@ -195,11 +196,36 @@ Vcpu::Next Vcpu::burst()
         } else if (cpu::read_tsc() - since > CpuWatch::limit()) {
             // One call after the other, with interrupts off on both sides: as bad as spinning in there, same cure
             next = Next::MayYield;
+            taken_off_ = true;
             break;
         }
     } while (next == Next::Reenter || (next == Next::MayYield && !co_os_must_yield() && !monitor_.ended()));
+    if (taken_off_ || monitor_.ended())
+        take_accepted_interrupts();
     cpu_state_.leave_guest_mode(off, page);
     return next;
+}
+
+// The guest may have been stopped (by a preemption NMI, by its own end) after its CPU accepted an interrupt and before it
+// handed that over. The host must not wait for it: no interrupt of that priority would come any more.
+void Vcpu::take_accepted_interrupts()
+{
+    constexpr unsigned kVectors = 256;
+    for (unsigned limit = kVectors; limit > 0; --limit) {
+        unsigned vector = co_os_vector_in_service();
+        if (vector < 32 || vector >= kVectors)
+            return;
+        taken_early_[vector / 64] |= std::uint64_t{1} << vector % 64;
+        co_os_take_interrupt(vector);
+    }
+}
+
+bool Vcpu::was_taken(unsigned vector)
+{
+    std::uint64_t bit = std::uint64_t{1} << vector % 64;
+    bool taken = taken_early_[vector / 64] & bit;
+    taken_early_[vector / 64] &= ~bit;
+    return taken;
 }
 
 void Vcpu::cross(InterruptsOff& off)
@@ -245,11 +271,13 @@ Vcpu::Next Vcpu::serve(InterruptsOff&, co_mailbox& mail)
     case CO_CALL_INTERRUPT:
         if (arg0 < 32 || arg0 > 255)
             break;
-        co_os_take_interrupt(arg0);
+        if (!was_taken(arg0))
+            co_os_take_interrupt(arg0);
         return Next::MayYield;
     case CO_CALL_NMI:
         co_os_take_nmi();
-        return CpuWatch::was_preempted(cpu_.load(std::memory_order_relaxed)) ? Next::MayYield : Next::Reenter;
+        taken_off_ = CpuWatch::was_preempted(cpu_.load(std::memory_order_relaxed));
+        return taken_off_ ? Next::MayYield : Next::Reenter;
     case CO_CALL_MCE:
         co_os_take_machine_check();
         return Next::Reenter;

@@ -65,6 +65,8 @@ private:
     Next burst();
     void cross(InterruptsOff& off);
     Next serve(InterruptsOff& off, co_mailbox& mail);
+    void take_accepted_interrupts();
+    bool was_taken(unsigned vector);
     Next serve_device(co_mailbox& mail);
     Next start_other(co_mailbox& mail);
     Next end_guest(unsigned exit, const co_mailbox& mail);
@@ -96,6 +98,9 @@ private:
     bool nmi_ready_{false};
     bool checks_pending_{false};
     bool interrupts_on_{false};
+    bool taken_off_{false}; // the burst ends where the guest did not offer it
+
+    std::uint64_t taken_early_[4]{}; // vectors that the host took before the guest handed them over
 
     std::uint64_t calls_[CO_CALL_COUNT]{};
     std::uint64_t passage_nmis_{};

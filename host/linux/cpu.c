@@ -49,6 +49,19 @@ void co_os_take_interrupt(co_u32 vector)
 	co_enter_handler(gate_offset((gate_desc *)idt.address + vector));
 }
 
+co_u32 co_os_vector_in_service(void)
+{
+	int word;
+
+	for (word = 7; word >= 0; word--) { /* SDM Vol. 3, 10.8.4: 8 registers, 16 bytes apart */
+		u32 bits = apic->read(APIC_ISR + 0x10 * word);
+
+		if (bits)
+			return 32 * word + __fls(bits);
+	}
+	return 0;
+}
+
 void co_os_take_nmi(void)
 {
 	co_enter_handler((unsigned long)co_nmi_entry);

@@ -63,6 +63,9 @@ CO_ABI void co_os_interrupts_off(void);
 CO_ABI void co_os_interrupts_on(void);
 CO_ABI co_u32 co_os_cpu(void); /* index of this CPU, stable while [off] */
 
+/* The highest vector that this CPU's interrupt controller has in service, 0 when none. In the run loop that can only be
+ * one that the guest accepted and has not handed over. [off] */
+CO_ABI co_u32 co_os_vector_in_service(void);
 /* Run the host's handler for an interrupt that the CPU already acknowledged: vector 32..255. [off] */
 CO_ABI void co_os_take_interrupt(co_u32 vector);
 /* Likewise an NMI; NMIs may be blocked by the CPU, and are not when it returns. [off] */

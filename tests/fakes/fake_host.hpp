@@ -62,6 +62,7 @@ public:
     std::uint32_t tsc_khz = 1'000'000; // one tick = 1 ns
     std::uint64_t wall_clock_ns = 1'700'000'000'000'000'000;
     bool must_yield = false, must_return = false, msrs_are_lent = false, user_memory_is_bad = false;
+    std::set<unsigned> in_service; // vectors that the CPU accepted and nobody ended
     std::deque<std::function<void()>> while_waiting; // one per sleep; none left = a signal comes
     std::function<void()> on_yield = [] {};
     std::function<void()> on_take_nmi = [] {};

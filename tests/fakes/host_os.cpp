@@ -42,7 +42,14 @@ CO_ABI void co_os_take_interrupt(co_u32 vector)
     host().history.back().a = vector;
     if (vector < 32 || vector > 255)
         host().violation("took an exception as an interrupt");
+    host().in_service.erase(vector); // its handler says EOI
     host().on_take_interrupt(vector);
+}
+
+CO_ABI co_u32 co_os_vector_in_service(void)
+{
+    host().must_be_off("vector_in_service");
+    return host().in_service.empty() ? 0 : *host().in_service.rbegin();
 }
 
 CO_ABI void co_os_take_nmi(void)

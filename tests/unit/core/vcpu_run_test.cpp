@@ -2,6 +2,8 @@
 // Vcpu: the run loop. When it yields and when it must not, sleeps, wakes and self-IPIs, and coming back to user space.
 #include "tests/unit/core/core_test.hpp"
 
+#include "core/cpu_watch.hpp"
+
 namespace colinux {
 
 namespace {
@@ -50,6 +52,38 @@ TEST_F(VcpuRunTest, HostGetsItsCpuWithAnInterruptAndWhenTheGuestOffersIt)
 {
     EXPECT_EQ(yields_after(CO_CALL_INTERRUPT, 0, {0xec}), 1u);
     EXPECT_EQ(yields_after(CO_CALL_YIELD, 0), 1u);
+}
+
+// A killed guest once took an accepted timer interrupt with it: that CPU never had one again.
+TEST_F(VcpuRunTest, InterruptThatAnEndingGuestAcceptedIsTaken)
+{
+    script.then([](co_passage& page) {
+        host().in_service = {0xec, 0x31};
+        ScriptedGuest::leave(page, CO_CALL_PANIC);
+    });
+    guest.run();
+    EXPECT_TRUE(host().in_service.empty());
+    EXPECT_EQ(host().count("take_interrupt"), 2u);
+}
+
+TEST_F(VcpuRunTest, InterruptThatWasTakenEarlyIsNotTakenAgain)
+{
+    script.calls(CO_CALL_NMI_READY, {1});
+    script.then([](co_passage& page) {
+        host().in_service = {0xec};
+        CpuWatch::set_limit(0);
+        CpuWatch::check(0); // sends the preemption NMI
+        CpuWatch::set_limit(6'000'000);
+        ScriptedGuest::leave(page, CO_CALL_NMI);
+        host().must_yield = true;
+    });
+    script.then([](co_passage& page) {
+        host().must_yield = false;
+        ScriptedGuest::leave(page, CO_CALL_INTERRUPT, {0xec});
+    });
+    script.then([](co_passage& page) { ScriptedGuest::leave(page, CO_CALL_INTERRUPT, {0xec}); });
+    guest.run();
+    EXPECT_EQ(host().count("take_interrupt"), 2u) << "once early, once for the second";
 }
 
 TEST_F(VcpuRunTest, YieldIsEager)
