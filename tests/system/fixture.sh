@@ -22,6 +22,13 @@ guest() {
     guest_options="$guest_options --disk $image --put $image.boot:/guest/$guests"
 }
 
+# kernel KERNEL: brings only that package's kernel file, for small guests: $KERNEL (then KERNEL2, and so on).
+kernels=0
+kernel() {
+    kernels=$((kernels + 1))
+    guest_options="$guest_options --put $(ls "$("$TREE/tools/fetch-kernel" "$1")"/boot/vmlinuz-*):/kernel/$kernels"
+}
+
 # on_host VERSION [lab option...]: runs the session on standard input there.
 on_host() {
     host=$1

@@ -49,6 +49,45 @@ within() {
     done
 }
 
+# boots DISK BOOT [option of colinux run...]: a Debian guest named g, up to its login prompt.
+boots() {
+    disk=$1 boot=$2
+    shift 2
+    colinux run --name g --disk $disk --kernel $boot/vmlinuz --initrd $boot/initrd.img --detach "$@"
+    within 300 sh -c 'colinux logs g | grep login:'
+}
+
+# small_initrd FILE COMMANDS: an initramfs with busybox whose init runs COMMANDS, then powers off. /host holds FILES.
+small_initrd() {
+    root=$(mktemp -d)
+    mkdir -p $root/bin $root/proc $root/sys $root/dev $root/host
+    cp /bin/busybox $root/bin/
+    [ -z "${FILES-}" ] || cp $FILES $root/host/
+    cat >$root/init <<INIT
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+exec </dev/hvc0 >/dev/hvc0 2>&1
+$2
+poweroff -f
+sleep 1000
+INIT
+    chmod +x $root/init
+    (cd $root && find . | cpio -o -H newc) >$1 2>/dev/null
+    rm -r $root
+}
+
+# small_guest CODE COMMANDS [option of colinux run...]: a guest with that initramfs, on $KERNEL; must end with CODE.
+small_guest() {
+    code=$1 initrd=$(mktemp)
+    small_initrd $initrd "$2"
+    shift 2
+    exits $code timeout 240 colinux run --kernel $KERNEL --initrd $initrd --memory 192M "$@" </dev/null
+    rm $initrd
+    within 5 no_frames
+}
+
 frames_in_use() { cat /sys/module/colinux/parameters/frames_in_use; }
 no_frames() { [ "$(frames_in_use)" = 0 ]; }
 
@@ -80,6 +119,8 @@ for disk in /sys/block/vd*; do
     export "DISK$suffix=/dev/${disk#/sys/block/}" "BOOT$suffix=/guest/$number"
     number=$((number + 1))
 done
+
+[ ! -e /kernel/1 ] || export KERNEL=/kernel/1 KERNEL2=/kernel/2 KERNEL3=/kernel/3 KERNEL4=/kernel/4
 
 if [ "${2-}" = session ]; then # a process of its own, in which `set -e` holds
     . "./$1"
