@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0
+# sh session.sh VMLINUZ, on the lab's host, in the folder of the benchmark: all rows on the host, then in a guest, then the
+# bare world switch, then a Debian guest up to its login prompt. What it prints is read by bench/run; a line "== NAME" begins each part.
+set -eu
+part() { echo "== $1"; }
+
+# bytes of the daemon's memory that are neither guest RAM (mappings of the guest's file) nor shared libraries' clean pages
+daemon_memory() {
+    awk '/^[0-9a-f]+-[0-9a-f]+ /{ guest = /anon_inode:colinux-guest/ } /^Rss:/{ all += $2; if (guest) ram += $2 }
+         /^Private_(Clean|Dirty):/{ if (!guest) own += $2 } END { print "daemon_rss", all, "guest_ram", ram + 0, "private", own }' "/proc/$1/smaps"
+}
+
+look_at_guest() {
+    part memory
+    sed -n '/^VmHWM/p' "/proc/$(pidof colinuxd)/status"
+    daemon_memory "$(pidof colinuxd)"
+    for task in /proc/"$(pidof colinuxd)"/task/*; do # name, user and system time in ticks of 10 ms
+        echo "thread $(cat "$task/comm") $(cut -d' ' -f14,15 "$task/stat")"
+    done
+    part stats_before_idle
+    colinux stats bench --json
+    sleep 4
+    part stats_after_idle
+    colinux stats bench --json
+    part guest_end
+}
+
+dd if=/dev/zero of=/tmp/disk.raw bs=1M count=64 2>/dev/null
+modprobe loop
+losetup /dev/loop0 /tmp/disk.raw
+./bench --serve 7000 &
+
+part host
+cat /sys/devices/system/clocksource/clocksource0/current_clocksource
+./bench --disk disk_read_4k=/dev/loop0 --net tcp_loopback=127.0.0.1:7000 --net tcp_host=127.0.0.1:7000 --disk disk_read_4k_emulated=/dev/vda
+losetup -d /dev/loop0
+
+part start
+./bench --clock
+part guest
+colinux run --name bench --kernel "$1" --initrd guest.cpio --append quiet --memory 1G --cpus 1 --disk /tmp/disk.raw --net slirp \
+    </dev/null 2>&1 | while read -r line; do
+    echo "$line"
+    case $line in "sleeps now"*) look_at_guest ;; esac
+done
+
+part switch
+./run_payload round_trips.payload 10000
+
+part login
+./bench --mark 1
+colinux run --name login --kernel login/vmlinuz --initrd login/initrd.img --memory 512M --cpus 1 --disk /dev/vdb --net slirp \
+    </dev/null 2>&1 | while read -r line; do
+    case $line in *"Log in as root"*) ./bench --mark 2 && echo "login prompt" && colinux kill login ;; esac
+done
