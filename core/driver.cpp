@@ -17,7 +17,6 @@ namespace {
 constinit FrameCounter all_frames{};
 constinit std::atomic<unsigned> guest_count{0};
 constinit co_u32 refusals = 0;
-constinit std::uint64_t ns_per_tick_32 = 0;
 
 constexpr std::uint64_t kPreemptAfterMs = 6; // a host tick (250 Hz) and half
 
@@ -58,7 +57,7 @@ Result<Monitor*> create_guest(const co_create_guest& request)
         return Error::NoDevice;
     if (request.vcpus < 1 || request.vcpus > CO_MAX_VCPUS || request.flags || request.reserved[0] || request.reserved[1])
         return Error::InvalidArgument;
-    Monitor* monitor = make<Monitor>(request.vcpus, all_frames, ns_per_tick_32);
+    Monitor* monitor = make<Monitor>(request.vcpus, all_frames, (1000000ull << 32) / co_os_tsc_khz());
     if (!monitor)
         return Error::NoMemory;
     Result<void> created = monitor->create();
@@ -109,10 +108,7 @@ extern "C" {
 CO_ABI co_u32 co_core_start(co_u32 glue_refusals)
 {
     refusals = glue_refusals | find_refusals();
-    if (co_u32 khz = co_os_tsc_khz()) {
-        ns_per_tick_32 = (1000000ull << 32) / khz;
-        CpuWatch::set_limit(khz * kPreemptAfterMs);
-    }
+    CpuWatch::set_limit(co_os_tsc_khz() * kPreemptAfterMs);
     HostCpuState::detect();
     return refusals;
 }

@@ -72,6 +72,7 @@ bool co_redirect_jump(u8 *jump, const void *target, const void *replacement);
 void co_choose_return_thunk(void); /* once the kernel has chosen its own */
 
 void co_time_init(void);           /* time.c */
+void co_set_clock(void);           /* a running kernel */
 void co_timer_event(void);         /* CO_PENDING_TIMER; hard interrupt context */
 void co_idle(void);                /* idle.c */
 void co_smp_init(void);            /* smp.c */

@@ -6,6 +6,7 @@
 #include <linux/clockchips.h>
 #include <linux/math64.h>
 #include <linux/time64.h>
+#include <linux/timekeeping.h>
 #include <asm/cpufeature.h>
 #include <asm/tsc.h>
 #include <asm/x86_init.h>
@@ -36,6 +37,15 @@ static void get_wallclock(struct timespec64 *now)
 	if (interrupt_flag)
 		native_irq_enable();
 	*now = ns_to_timespec64(nanoseconds);
+}
+
+/* Before the TSC became the kernel's clock, time stood still: what was read at its start is old by then. */
+void co_set_clock(void)
+{
+	struct timespec64 now;
+
+	get_wallclock(&now);
+	do_settimeofday64(&now);
 }
 
 static int set_wallclock(const struct timespec64 *now)

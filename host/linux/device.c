@@ -222,6 +222,7 @@ static int __init co_module_init(void)
 
 	if (error)
 		return error;
+	co_time_init();
 	co_core_start(0);
 	error = misc_register(&co_device);
 	if (error) {

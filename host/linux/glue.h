@@ -5,6 +5,7 @@
 
 int co_cpu_init(void);
 void co_cpu_exit(void);
+void co_time_init(void);
 
 /* The timers that look after CPUs which a guest keeps: run while guests exist. */
 void co_watch_start(void);

@@ -3,6 +3,7 @@
 #include <linux/cpumask.h>
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -20,9 +21,50 @@ struct co_os_timer {
 	void *context;
 };
 
+/* When the module was loaded. The guest's clock is the TSC at the frequency that we tell; the host's clock may be another
+ * one, or the TSC at a frequency that was refined since. So the frequency is measured against the host's clock. */
+static struct co_moment {
+	u64 tsc, ns;
+} co_start;
+
+#define TRIES 100
+#define MEASURE_NS NSEC_PER_SEC
+
+/* Both clocks at once: the tightest of several tries. */
+static struct co_moment co_now(void)
+{
+	struct co_moment best = { 0, 0 };
+	u64 width = U64_MAX;
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		u64 before = rdtsc_ordered();
+		u64 ns = ktime_get_ns();
+		u64 after = rdtsc_ordered();
+
+		if (after - before < width) {
+			width = after - before;
+			best = (struct co_moment){ before + (after - before) / 2, ns };
+		}
+	}
+	return best;
+}
+
+void co_time_init(void)
+{
+	co_start = co_now();
+}
+
 co_u32 co_os_tsc_khz(void)
 {
-	return boot_cpu_has(X86_FEATURE_TSC) ? tsc_khz : 0;
+	struct co_moment now;
+
+	if (!boot_cpu_has(X86_FEATURE_TSC))
+		return 0;
+	now = co_now();
+	if (now.ns - co_start.ns < MEASURE_NS)
+		return tsc_khz;
+	return mul_u64_u64_div_u64(now.tsc - co_start.tsc, NSEC_PER_MSEC, now.ns - co_start.ns);
 }
 
 co_u64 co_os_wall_clock_ns(void)

@@ -104,7 +104,8 @@ CO_ABI void co_os_fpu_load(void);
 
 /* ---- time -------------------------------------------------------------------------------- */
 
-CO_ABI co_u32 co_os_tsc_khz(void);       /* 0: the TSC is not usable as a clock */
+/* TSC ticks per ms of the host's own clock, as well as it is known by now; 0: the TSC is not usable as a clock. */
+CO_ABI co_u32 co_os_tsc_khz(void);
 CO_ABI co_u64 co_os_wall_clock_ns(void); /* since 1970, UTC. [atomic] */
 
 /* One-shot timer. `expired(context)` runs [atomic] on any CPU. cancel waits for a running callback unless
