@@ -36,7 +36,14 @@ static co_hvc_result get_chars(u32 terminal, co_hvc_char *text, co_hvc_count cou
 
 static co_hvc_result put_chars(u32 terminal, const co_hvc_char *text, co_hvc_count count)
 {
-	return co_ring_write((const char *)text, count);
+	u32 done = co_ring_write((const char *)text, count);
+
+	if (done == 0 && count > 0) {
+		/* Full. The kernel's console would drop the text for any other answer than "try again" */
+		co_call(CO_CALL_YIELD, 0, 0, 0, 0);
+		return -EAGAIN;
+	}
+	return done;
 }
 
 static int opened(struct hvc_struct *hvc, int interrupt)

@@ -10,6 +10,8 @@
 
 #include "graft.h"
 
+#define YIELDS_WHEN_FULL 1000
+
 static DEFINE_RAW_SPINLOCK(lock);
 static struct co_console_ring *ring;
 
@@ -74,10 +76,15 @@ bool co_ring_size_changed(u16 *rows, u16 *columns)
 	return true;
 }
 
+/* The ring may be full: give the daemon time to read, but not for ever, it may be gone */
 static void write_line_part(const char *text, u32 count)
 {
-	u32 done = co_ring_write(text, count);
+	u32 done = co_ring_write(text, count), tries;
 
+	for (tries = 0; done < count && tries < YIELDS_WHEN_FULL && !in_nmi(); tries++) {
+		co_call(CO_CALL_YIELD, 0, 0, 0, 0);
+		done += co_ring_write(text + done, count - done);
+	}
 	if (done < count)
 		ring->dropped += count - done;
 }

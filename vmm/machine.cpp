@@ -3,6 +3,7 @@
 
 #include "vmm/machine_inputs.hpp"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -103,6 +104,7 @@ void Machine::create_vcpus(const co_vcpu_entry& entry)
 
 void Machine::start()
 {
+    malloc_trim(0); // what loading took, some 15 MiB, goes back to the host
     hub_->start();
     transport_->start();
     for (auto& vcpu : vcpus_)

@@ -26,4 +26,4 @@ in_each_lab() {
     done
 }
 
-test -d build/nmi_sender || tests/payloads/nmi_sender/build
+tests/payloads/nmi_sender/build
