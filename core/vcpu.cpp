@@ -9,6 +9,7 @@ namespace colinux {
 
 namespace {
 
+constexpr unsigned kIdtLimitWithNmi = 3 * 16 - 1;
 constexpr int kErrnoInvalid = 22;
 constexpr std::uint64_t kLongestTimerNs = 1ull << 60; // later than this machine will run, and no overflow in any host
 
@@ -55,7 +56,10 @@ Result<void> Vcpu::start(const co_vcpu_entry& entry)
     passage_.set_first_state(entry);
     cpu_state_.begin();
     sleep_ = Sleep::None;
-    checks_pending_ = nmi_ready_ = false; // it may have run before, and been stopped
+    checks_pending_ = false; // it may have run before, and been stopped
+    // An IDT at entry has an NMI gate (abi.h): the CPU can be taken back from the first instruction on. It must be from a
+    // secondary that spins, with interrupts off, for the one that started it.
+    nmi_ready_ = entry.idt_limit >= kIdtLimitWithNmi;
     started_.store(true, std::memory_order_release);
     notify();
     return {};
@@ -199,15 +203,17 @@ Vcpu::Next Vcpu::burst()
             taken_off_ = true;
             break;
         }
-    } while (next == Next::Reenter || (next == Next::MayYield && !co_os_must_yield() && !monitor_.ended()));
+        // After a preemption NMI the host's interrupts must have their turn, whether it wants the CPU or not
+    } while (next == Next::Reenter ||
+             (next == Next::MayYield && !taken_off_ && !co_os_must_yield() && !monitor_.ended()));
     if (taken_off_ || monitor_.ended())
         take_accepted_interrupts();
     cpu_state_.leave_guest_mode(off, page);
     return next;
 }
 
-// The guest may have been stopped (by a preemption NMI, by its own end) after its CPU accepted an interrupt and before it
-// handed that over. The host must not wait for it: no interrupt of that priority would come any more.
+// The guest may have been stopped (by a preemption NMI, by its own end, by a lock that its kernel takes on the way to the
+// handler, such as jiffies_lock) after its CPU accepted an interrupt and before it handed that over. The host must not wait for it: no interrupt of that priority would come any more.
 void Vcpu::take_accepted_interrupts()
 {
     constexpr unsigned kVectors = 256;
@@ -271,7 +277,7 @@ Vcpu::Next Vcpu::serve(InterruptsOff&, co_mailbox& mail)
     case CO_CALL_INTERRUPT:
         if (arg0 < 32 || arg0 > 255)
             break;
-        if (!was_taken(arg0))
+        if (!was_taken(arg0) || co_os_vector_in_service() == arg0)
             co_os_take_interrupt(arg0);
         return Next::MayYield;
     case CO_CALL_NMI:
@@ -285,10 +291,12 @@ Vcpu::Next Vcpu::serve(InterruptsOff&, co_mailbox& mail)
         sleep_ = Sleep::Idle;
         return Next::Sleep;
     case CO_CALL_YIELD:
+        taken_off_ = true; // it may spin on its way into an interrupt handler
         return Next::Yield;
     case CO_CALL_LOCK_WAIT:
         if (lock_kicked_.exchange(false))
             return Next::Reenter;
+        taken_off_ = true;
         sleep_ = Sleep::LockWait;
         return Next::Sleep;
     case CO_CALL_LOCK_KICK:

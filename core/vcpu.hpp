@@ -98,7 +98,7 @@ private:
     bool nmi_ready_{false};
     bool checks_pending_{false};
     bool interrupts_on_{false};
-    bool taken_off_{false}; // the burst ends where the guest did not offer it
+    bool taken_off_{false}; // the guest may have accepted an interrupt without handing it over
 
     std::uint64_t taken_early_[4]{}; // vectors that the host took before the guest handed them over
 

@@ -3,6 +3,7 @@
  * This CPU: interrupts off and on, handing over interrupts and NMIs that arrived while the guest ran, kicks,
  * and when the host wants its CPU back. See host_os.h for the contracts.
  */
+#include <linux/hrtimer.h>
 #include <linux/jiffies.h>
 #include <linux/nmi.h>
 #include <linux/percpu.h>
@@ -122,12 +123,20 @@ CO_BOOL co_os_msrs_are_lent(void)
 	return test_thread_flag(TIF_USER_RETURN_NOTIFY);
 }
 
+#define YIELD_NS (50 * NSEC_PER_USEC)
+
 void co_os_yield(CO_BOOL eager)
 {
-	if (eager)
-		yield();
-	else
+	ktime_t pause = ns_to_ktime(YIELD_NS);
+
+	if (!eager) {
 		cond_resched();
+		return;
+	}
+	/* Not yield(): since 6.6 each call moves the caller's deadline back, and one that yields often then starves
+	 * for seconds while others are runnable. */
+	set_current_state(TASK_INTERRUPTIBLE);
+	schedule_hrtimeout_range(&pause, YIELD_NS / 4, HRTIMER_MODE_REL);
 }
 
 void co_os_note_guest(void)

@@ -143,8 +143,9 @@ struct co_vcpu_entry { /* first state of vCPU 0: 64-bit mode, IF=0, flat segment
 	co_u64 cr3;        /* page tables as deep as the host's (co_info.host_cr4 bit 12 = 5 levels); they
 	                    * must map the passage code and data where CO_SET_PASSAGE said */
 	co_u64 rdi, rsi;
-	co_u64 idt_base;   /* guest-virtual; IDT in force until the guest loads its own */
-	co_u32 idt_limit;
+	co_u64 idt_base;   /* guest-virtual; IDT in force until the guest loads its own, for every vCPU; with an NMI gate
+	                    * that works from the first instruction on */
+	co_u32 idt_limit;  /* 0 = none: no NMI is sent before CO_CALL_NMI_READY */
 	co_u32 reserved;
 };
 /* EBUSY once it has run. The other vCPUs are started by the guest (CO_CALL_CPU_START). */

@@ -66,6 +66,19 @@ TEST_F(VcpuRunTest, InterruptThatAnEndingGuestAcceptedIsTaken)
     EXPECT_EQ(host().count("take_interrupt"), 2u);
 }
 
+// A guest that waits for jiffies_lock on its way to the handler kept the host's CPU without a timer for seconds.
+TEST_F(VcpuRunTest, InterruptThatAWaitingGuestAcceptedIsTaken)
+{
+    for (co_u32 call : {CO_CALL_YIELD, CO_CALL_LOCK_WAIT}) {
+        script.then([call](co_passage& page) {
+            host().in_service = {0xec};
+            ScriptedGuest::leave(page, call);
+        });
+        guest.run();
+        EXPECT_TRUE(host().in_service.empty()) << call;
+    }
+}
+
 TEST_F(VcpuRunTest, InterruptThatWasTakenEarlyIsNotTakenAgain)
 {
     script.calls(CO_CALL_NMI_READY, {1});
