@@ -213,7 +213,8 @@ Vcpu::Next Vcpu::burst()
 }
 
 // The guest may have been stopped (by a preemption NMI, by its own end, by a lock that its kernel takes on the way to the
-// handler, such as jiffies_lock) after its CPU accepted an interrupt and before it handed that over. The host must not wait for it: no interrupt of that priority would come any more.
+// handler, such as jiffies_lock) after its CPU accepted an interrupt and before it handed that over. The host must not
+// wait for it: no interrupt of that priority would come any more.
 void Vcpu::take_accepted_interrupts()
 {
     constexpr unsigned kVectors = 256;

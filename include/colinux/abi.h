@@ -52,7 +52,7 @@ struct co_info { /* CO_GET_INFO */
 	co_u32 tsc_khz;
 	co_u64 host_cr4;
 	co_u64 host_xcr0;
-	co_u32 cpus;    /* online host CPUs */
+	co_u32 cpus;    /* 0: ask the host OS for its CPUs, the core does not know them */
 	co_u32 guests;  /* guests alive */
 	co_u64 frames;  /* 4 KiB frames that the driver holds, all guests together */
 	co_u64 reserved[6];
@@ -127,7 +127,7 @@ struct co_guest_stats {
 	co_u64 calls[32];        /* of these, by CO_CALL_* */
 	co_u64 nmis;             /* given to the host, from the guest's entry */
 	co_u64 passage_nmis;     /* likewise, caught in the passage */
-	co_u64 preemption_nmis;  /* sent by the driver to get a CPU back */
+	co_u64 preemption_nmis;  /* sent by the driver to get a CPU back, for all guests since it was loaded */
 	co_u64 reserved[16];
 };
 #define CO_GET_GUEST_STATS CO_IOR(0x16, struct co_guest_stats)
