@@ -79,6 +79,27 @@ TEST_F(VcpuRunTest, InterruptThatAWaitingGuestAcceptedIsTaken)
     }
 }
 
+// A guest that spun with its interrupts off was re-entered after each preemption NMI, since nobody on the host had asked for
+// the CPU: the interrupts that would have asked could not come.
+TEST_F(VcpuRunTest, HostsInterruptsHaveTheirTurnAfterAPreemptionNmi)
+{
+    unsigned before = 0, after = 0;
+    script.calls(CO_CALL_NMI_READY, {1});
+    script.then([&](co_passage& page) {
+        CpuWatch::set_limit(0);
+        CpuWatch::check(0); // sends the NMI
+        CpuWatch::set_limit(6'000'000);
+        before = yields();
+        ScriptedGuest::leave(page, CO_CALL_NMI);
+    });
+    script.then([&](co_passage& page) {
+        after = yields();
+        ScriptedGuest::leave(page, CO_CALL_DEVICE);
+    });
+    guest.run();
+    EXPECT_EQ(after - before, 1u);
+}
+
 TEST_F(VcpuRunTest, InterruptThatWasTakenEarlyIsNotTakenAgain)
 {
     script.calls(CO_CALL_NMI_READY, {1});
