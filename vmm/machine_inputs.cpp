@@ -34,7 +34,7 @@ Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_co
 
 MachineInputs::MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console)
     : devices{make_devices(config, second_console)},
-      kernel{KernelImage::open(config.kernel)},
+      kernel{KernelImage::open(config.kernel, KernelCache::of_this_host())},
       graft{find_graft(kernel.release())},
       initrd{config.initrd.empty() ? std::vector<std::byte>{} : read_initrd(config.initrd)}
 {

@@ -20,6 +20,10 @@ namespace {
 
 using Output = std::span<std::byte>;
 
+// Of memory that liblzma may take; the dictionary, whose size the file chooses (up to 4 GiB), is most of it. Kernels have 32
+// to 128 MiB.
+constexpr std::uint64_t kLzmaMemory = 256 << 20;
+
 [[noreturn]] void damaged(std::string_view format)
 {
     throw std::runtime_error{"the " + std::string{format} + " data in it is damaged"};
@@ -38,7 +42,11 @@ std::uint64_t run_lzma(lzma_stream& stream, ByteView packed, Output output, std:
     stream.avail_out = output.size();
     lzma_ret status = lzma_code(&stream, LZMA_FINISH);
     std::uint64_t produced = stream.total_out;
+    std::uint64_t needed = lzma_memusage(&stream);
     lzma_end(&stream);
+    if (status == LZMA_MEMLIMIT_ERROR)
+        throw std::runtime_error{"the " + std::string{format} + " data in it asks for " + std::to_string(needed >> 20) +
+                                 " MiB of memory, of at most " + std::to_string(kLzmaMemory >> 20)};
     if (status != LZMA_STREAM_END)
         damaged(format);
     return produced;
@@ -47,7 +55,7 @@ std::uint64_t run_lzma(lzma_stream& stream, ByteView packed, Output output, std:
 std::uint64_t unpack_xz(ByteView packed, Output output)
 {
     lzma_stream stream = LZMA_STREAM_INIT;
-    if (lzma_stream_decoder(&stream, std::numeric_limits<std::uint64_t>::max(), 0) != LZMA_OK)
+    if (lzma_stream_decoder(&stream, kLzmaMemory, 0) != LZMA_OK)
         damaged("xz");
     return run_lzma(stream, packed, output, "xz");
 }
@@ -55,7 +63,7 @@ std::uint64_t unpack_xz(ByteView packed, Output output)
 std::uint64_t unpack_lzma(ByteView packed, Output output)
 {
     lzma_stream stream = LZMA_STREAM_INIT;
-    if (lzma_alone_decoder(&stream, std::numeric_limits<std::uint64_t>::max()) != LZMA_OK)
+    if (lzma_alone_decoder(&stream, kLzmaMemory) != LZMA_OK)
         damaged("lzma");
     return run_lzma(stream, packed, output, "lzma");
 }

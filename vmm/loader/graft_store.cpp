@@ -59,7 +59,7 @@ GraftObject find_graft(const std::string& release)
 
 KernelCheck check_kernel(const std::string& path)
 {
-    KernelImage kernel = KernelImage::open(path);
+    KernelImage kernel = KernelImage::open(path, KernelCache::of_this_host());
     GraftObject graft = find_graft(kernel.release());
     std::uint64_t bytes = contiguous_bytes_needed(kernel, 0);
     std::vector<std::byte> scratch(bytes);

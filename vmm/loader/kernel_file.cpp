@@ -62,9 +62,23 @@ void check_elf(ByteView bytes, const std::string& path)
         fail(ExitCode::KernelDamaged, path, "an ELF file, but no kernel image; give a vmlinuz or vmlinux");
 }
 
-KernelFile parse_bzimage(ByteView bytes, const std::string& path)
+const std::string reinstall = "; copy it again or reinstall its package";
+
+std::vector<std::byte> unpack(ByteView payload, std::uint64_t unpacked_bytes, const std::string& path)
 {
-    const std::string reinstall = "; copy it again or reinstall its package";
+    std::vector<std::byte> elf;
+    try {
+        elf = decompress(payload, unpacked_bytes);
+    } catch (const std::runtime_error& error) {
+        fail(ExitCode::KernelDamaged, path, "damaged: " + std::string{error.what()} + reinstall);
+    }
+    if (!starts_with(ByteView{elf}, 0, ELFMAG))
+        fail(ExitCode::KernelDamaged, path, "damaged: there is no ELF image in its payload" + reinstall);
+    return elf;
+}
+
+KernelFile parse_bzimage(ByteView bytes, const std::string& path, const KernelCache& cache)
+{
     auto version = bytes.at<std::uint16_t>(0x206);
     if (version < 0x20c || !(bytes.at<std::uint16_t>(0x236) & 1)) // XLF_KERNEL_64
         other_architecture(path, "32-bit x86, or older than Linux 3.8");
@@ -87,15 +101,15 @@ KernelFile parse_bzimage(ByteView bytes, const std::string& path)
     if (unpacked_bytes > kLargestKernel)
         fail(ExitCode::KernelDamaged, path, "damaged: it promises an unpacked size of " + std::to_string(unpacked_bytes) + " bytes" + reinstall);
 
+    KernelCache::Key key = KernelCache::key_of(bytes);
     KernelFile file;
-    try {
-        file.elf = decompress(payload, unpacked_bytes);
-    } catch (const std::runtime_error& error) {
-        fail(ExitCode::KernelDamaged, path, "damaged: " + std::string{error.what()} + reinstall);
+    if (auto cached = cache.find(key)) {
+        file = {cached->elf, cached->owner, {}};
+    } else {
+        file = KernelFile::from_elf(unpack(payload, unpacked_bytes, path));
+        cache.store(key, file.elf);
     }
-    if (!starts_with(ByteView{file.elf}, 0, ELFMAG))
-        fail(ExitCode::KernelDamaged, path, "damaged: there is no ELF image in its payload" + reinstall);
-    check_elf(ByteView{file.elf}, path);
+    check_elf(file.elf, path);
 
     // The header's last byte is found by the jump in its second field (boot.rst, "jump").
     std::uint64_t header_end = 0x202 + std::uint64_t{bytes.at<std::uint8_t>(0x201)};
@@ -106,15 +120,21 @@ KernelFile parse_bzimage(ByteView bytes, const std::string& path)
 
 } // namespace
 
-KernelFile parse_kernel_file(ByteView bytes, const std::string& path)
+KernelFile KernelFile::from_elf(std::vector<std::byte> elf)
+{
+    auto owner = std::make_shared<const std::vector<std::byte>>(std::move(elf));
+    return {ByteView{*owner}, owner, {}};
+}
+
+KernelFile parse_kernel_file(ByteView bytes, const std::string& path, const KernelCache& cache)
 {
     if (bytes.size() == 0)
         fail(ExitCode::KernelDamaged, path, "the file is empty; reinstall its package");
     if (starts_with(bytes, 0x202, "HdrS") && bytes.holds(0, 0x268))
-        return parse_bzimage(bytes, path);
+        return parse_bzimage(bytes, path, cache);
     if (starts_with(bytes, 0, ELFMAG)) {
         check_elf(bytes, path);
-        return {.elf = {bytes.span().begin(), bytes.span().end()}, .setup_header = {}};
+        return KernelFile::from_elf({bytes.span().begin(), bytes.span().end()});
     }
     if (starts_with(bytes, 0x38, "ARM\x64"))
         other_architecture(path, "64-bit ARM");
@@ -155,10 +175,10 @@ std::vector<std::byte> read_whole_file(const std::string& path, const std::strin
     return bytes;
 }
 
-KernelFile read_kernel_file(const std::string& path)
+KernelFile read_kernel_file(const std::string& path, const KernelCache& cache)
 {
     std::vector<std::byte> bytes = read_whole_file(path, "kernel", ExitCode::KernelMissing);
-    return parse_kernel_file(ByteView{bytes}, path);
+    return parse_kernel_file(ByteView{bytes}, path, cache);
 }
 
 } // namespace colinux

@@ -6,24 +6,30 @@
 
 #include "vmm/failure.hpp"
 #include "vmm/loader/byte_view.hpp"
+#include "vmm/loader/kernel_cache.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace colinux {
 
 struct KernelFile {
-    std::vector<std::byte> elf;          // the unpacked vmlinux, possibly followed by relocation data
-    std::vector<std::byte> setup_header; // of a bzImage: bytes 0x1f1.. of the zero page; empty for an ELF file
+    static KernelFile from_elf(std::vector<std::byte> elf);
+
+    ByteView elf;                          // the unpacked vmlinux, possibly followed by relocation data
+    std::shared_ptr<const void> elf_owner; // memory, or a mapping of the cache's file
+    std::vector<std::byte> setup_header;   // of a bzImage: bytes 0x1f1.. of the zero page; empty for an ELF file
 };
 
 // Failure: KernelMissing (cannot be opened or read), KernelDamaged (truncated, damaged, not a
 // kernel, another architecture), KernelUnfit (a kernel that cannot be taken over by its format).
-KernelFile read_kernel_file(const std::string& path);
+// What had to be decompressed is kept in `cache` and taken from there the next time.
+KernelFile read_kernel_file(const std::string& path, const KernelCache& cache);
 
 // The same on bytes in memory; `path` serves messages only.
-KernelFile parse_kernel_file(ByteView bytes, const std::string& path);
+KernelFile parse_kernel_file(ByteView bytes, const std::string& path, const KernelCache& cache = {});
 
 // The whole regular file. Failure with `missing` when it cannot be read; `what` names its kind: "kernel".
 std::vector<std::byte> read_whole_file(const std::string& path, const std::string& what, ExitCode missing);

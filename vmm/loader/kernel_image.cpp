@@ -52,12 +52,16 @@ Btf types_of(const ElfImage& elf, const Kallsyms& symbols, const std::string& pa
 } // namespace
 
 KernelImage::KernelImage(KernelFile file, const std::string& path)
-    : file_{std::move(file)}, path_{path}, elf_{ByteView{file_.elf}, path}, banner_{banner_of(elf_, path)},
+    : file_{std::move(file)}, path_{path}, elf_{file_.elf, path}, banner_{banner_of(elf_, path)},
       release_{release_of_banner(banner_)}, symbols_{symbols_of(elf_, path)}, types_{types_of(elf_, symbols_, path)}
 {
 }
 
-KernelImage KernelImage::open(const std::string& path) { return from(read_kernel_file(path), path); }
+KernelImage KernelImage::open(const std::string& path, const KernelCache& cache)
+{
+    return from(read_kernel_file(path, cache), path);
+}
+
 KernelImage KernelImage::from(KernelFile file, const std::string& path) { return KernelImage{std::move(file), path}; }
 
 std::optional<std::uint64_t> KernelImage::resolve(std::string_view name) const

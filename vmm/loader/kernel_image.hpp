@@ -18,7 +18,7 @@ namespace colinux {
 class KernelImage {
 public:
     // Failure: KernelMissing, KernelDamaged, KernelUnfit (no kallsyms, no PARAVIRT_XXL, no BTF).
-    static KernelImage open(const std::string& path);
+    static KernelImage open(const std::string& path, const KernelCache& cache);
     static KernelImage from(KernelFile file, const std::string& path);
 
     KernelImage(KernelImage&&) = default;

@@ -137,6 +137,20 @@ INSTANTIATE_TEST_SUITE_P(Formats, Decompress,
                                            Case{"lz4", pack_lz4}, Case{"gzip", pack_gzip}, Case{"bzip2", pack_bzip2}),
                          [](const auto& info) { return info.param.name; });
 
+// Bug, found by fuzz_bzimage: the size of the dictionary is the file's, and 3 GiB were allocated for it.
+TEST(Decompression, ADictionaryLargerThanAnyKernelsIsRejected)
+{
+    Bytes packed = pack_lzma_alone();
+    const std::uint32_t three_gib = 3u << 30;
+    std::memcpy(packed.data() + 1, &three_gib, sizeof three_gib);
+    try {
+        decompress(ByteView{packed}, sample().size());
+        FAIL() << "unpacked";
+    } catch (const std::runtime_error& error) {
+        EXPECT_NE(std::string_view{error.what()}.find("asks for 3072 MiB of memory"), std::string_view::npos) << error.what();
+    }
+}
+
 TEST(Decompression, UnknownFormatIsRejected)
 {
     Bytes bytes(64, std::byte{1});

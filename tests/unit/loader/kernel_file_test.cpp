@@ -19,27 +19,27 @@ Failure parse_failure(const Bytes& bytes)
 TEST(KernelFile, BzImageGivesItsElfImage)
 {
     KernelFile file = parse_kernel_file(ByteView{FakeKernel{}.bzimage()}, "k");
-    EXPECT_EQ(file.elf, FakeKernel{}.elf());
+    EXPECT_EQ(bytes_of(file.elf), FakeKernel{}.elf());
     EXPECT_EQ(file.setup_header.size(), 0x26c - 0x1f1);
 }
 
 TEST(KernelFile, PlainElfIsTaken)
 {
     KernelFile file = parse_kernel_file(ByteView{FakeKernel{}.elf()}, "k");
-    EXPECT_EQ(file.elf, FakeKernel{}.elf());
+    EXPECT_EQ(bytes_of(file.elf), FakeKernel{}.elf());
     EXPECT_TRUE(file.setup_header.empty());
 }
 
 TEST(KernelFile, MissingFileIsNamed)
 {
-    Failure failure = failure_of([] { read_kernel_file("/nonexistent/vmlinuz"); });
+    Failure failure = failure_of([] { read_kernel_file("/nonexistent/vmlinuz", {}); });
     EXPECT_EQ(failure.code(), ExitCode::KernelMissing);
     EXPECT_TRUE(mentions(failure, "/nonexistent/vmlinuz"));
 }
 
 TEST(KernelFile, DirectoryIsNoKernel)
 {
-    EXPECT_EQ(failure_of([] { read_kernel_file("/"); }).code(), ExitCode::KernelMissing);
+    EXPECT_EQ(failure_of([] { read_kernel_file("/", {}); }).code(), ExitCode::KernelMissing);
 }
 
 TEST(KernelFile, TruncatedBzImage)

@@ -12,19 +12,19 @@ namespace {
 
 Failure open_failure(const Bytes& elf)
 {
-    return failure_of([&] { KernelImage::from({elf, {}}, "k"); });
+    return failure_of([&] { KernelImage::from(KernelFile::from_elf(elf), "k"); });
 }
 
 TEST(KernelImage, ReleaseComesFromTheBanner)
 {
-    KernelImage kernel = KernelImage::from({FakeKernel{.release = "6.12.1-abc"}.elf(), {}}, "k");
+    KernelImage kernel = KernelImage::from(KernelFile::from_elf(FakeKernel{.release = "6.12.1-abc"}.elf()), "k");
     EXPECT_EQ(kernel.release(), "6.12.1-abc");
     EXPECT_EQ(kernel.banner(), "Linux version 6.12.1-abc (builder@example) #1 SMP");
 }
 
 TEST(KernelImage, AmbiguousStaticSymbolIsRefused)
 {
-    KernelImage kernel = KernelImage::from({FakeKernel{}.elf(), {}}, "k");
+    KernelImage kernel = KernelImage::from(KernelFile::from_elf(FakeKernel{}.elf()), "k");
     EXPECT_EQ(failure_of([&] { kernel.resolve("twice"); }).code(), ExitCode::KernelUnfit);
     EXPECT_EQ(kernel.resolve("absent"), std::nullopt);
 }
@@ -33,7 +33,7 @@ TEST(KernelImage, GlobalSymbolWinsOverStaticOnes)
 {
     FakeKernel fake;
     fake.more_symbols = {{"Ttwice", FakeKernel::kText + 0x99}};
-    KernelImage kernel = KernelImage::from({fake.elf(), {}}, "k");
+    KernelImage kernel = KernelImage::from(KernelFile::from_elf(fake.elf()), "k");
     EXPECT_EQ(kernel.resolve("twice"), FakeKernel::kText + 0x99);
 }
 

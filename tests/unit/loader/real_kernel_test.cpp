@@ -37,7 +37,7 @@ TEST(RealKernel, OpensAndKnowsItsRelease)
 {
     NEEDS_KERNELS();
     for (const std::string& path : kernels()) {
-        KernelImage kernel = KernelImage::open(path);
+        KernelImage kernel = KernelImage::open(path, {});
         EXPECT_TRUE(path.ends_with("vmlinuz-" + kernel.release())) << path << " says " << kernel.release();
         EXPECT_GT(kernel.symbols().symbols().size(), 50'000u);
         EXPECT_TRUE(kernel.resolve("level2_fixmap_pgt"));
@@ -49,8 +49,8 @@ TEST(RealKernel, SymbolsAreDecodedInAFractionOfASecond)
 {
     NEEDS_KERNELS();
     for (const std::string& path : kernels()) {
-        KernelFile file = read_kernel_file(path);
-        ElfImage elf{ByteView{file.elf}, path};
+        KernelFile file = read_kernel_file(path, {});
+        ElfImage elf{file.elf, path};
         auto start = std::chrono::steady_clock::now();
         EXPECT_TRUE(Kallsyms::decode(elf));
         EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds{5}) << "sanitized and on a busy machine";
@@ -63,7 +63,7 @@ TEST(RealKernel, SymbolsEqualSystemMap)
     NEEDS_KERNELS();
     int compared = 0;
     for (const std::string& path : kernels()) {
-        KernelImage kernel = KernelImage::open(path);
+        KernelImage kernel = KernelImage::open(path, {});
         std::ifstream map{std::filesystem::path{path}.parent_path() / ("System.map-" + kernel.release())};
         std::vector<std::pair<std::uint64_t, std::string>> expected, found;
         std::string address, type, name;
@@ -87,7 +87,7 @@ TEST(RealKernel, LoadsWithAGraft)
 {
     NEEDS_KERNELS();
     for (const std::string& path : kernels()) {
-        KernelImage kernel = KernelImage::open(path);
+        KernelImage kernel = KernelImage::open(path, {});
         FakeMemory storage;
         storage.add(0x8000'0000, contiguous_bytes_needed(kernel, 1 << 20));
         GuestMemory memory = storage.view();

@@ -15,6 +15,8 @@ namespace colinux::testing {
 
 using Bytes = std::vector<std::byte>;
 
+inline Bytes bytes_of(ByteView view) { return {view.span().begin(), view.span().end()}; }
+
 // The first `from` in `bytes` becomes `to`, which has as many characters.
 inline Bytes with_text(Bytes bytes, std::string_view from, std::string_view to)
 {

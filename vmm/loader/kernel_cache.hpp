@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+// KernelCache: unpacked kernels in a folder, so that the next start need not decompress. An entry is found by the XXH3-128
+// of the vmlinuz file that it came from, and holds the ELF image as it is, to be mapped. docs/kernel-cache.md.
+//
+// Only ever a short cut: whatever is wrong with the folder or an entry (not there, full, not root's alone, damaged,
+// written at the same time), the caller decompresses as if there were none. Processes share a folder without locks:
+// an entry appears whole, under its name, and never changes.
+#pragma once
+
+#include "vmm/loader/byte_view.hpp"
+#include "vmm/sys/linux/unique_fd.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace colinux {
+
+class KernelCache {
+public:
+    using Key = std::array<std::uint8_t, 16>;
+    struct Entry {
+        ByteView elf;
+        std::shared_ptr<const void> owner; // of the mapping
+    };
+    static constexpr std::uint64_t kMaximumBytes = 512u << 20; // of all entries: seven distribution kernels
+
+    KernelCache() = default; // keeps nothing
+    explicit KernelCache(std::string folder, std::uint64_t maximum_bytes = kMaximumBytes);
+    static KernelCache of_this_host(); // $COLINUX_CACHE_DIR, else /var/cache/colinux
+
+    static Key key_of(ByteView vmlinuz);
+
+    // The image, byte for byte as it was stored; a damaged entry is removed.
+    std::optional<Entry> find(const Key& key) const;
+    // As good as it can be done; the entries used least recently make room.
+    void store(const Key& key, ByteView elf) const;
+
+private:
+    UniqueFd open_folder() const;
+
+    std::string folder_;
+    std::uint64_t maximum_bytes_{0};
+};
+
+} // namespace colinux
