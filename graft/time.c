@@ -15,6 +15,8 @@
 
 #define MIN_DELTA_TICKS 1000
 #define MAX_DELTA_TICKS 0x7fffffffffffull
+#define CLOCK_TRIES 50
+#define CLOCK_TOLERANCE_NS (100 * NSEC_PER_USEC)
 
 extern __u32 cpu_caps_set[];
 
@@ -39,13 +41,27 @@ static void get_wallclock(struct timespec64 *now)
 	*now = ns_to_timespec64(nanoseconds);
 }
 
-/* Before the TSC became the kernel's clock, time stood still: what was read at its start is old by then. */
+/*
+ * Before the TSC became the kernel's clock, time stood still: what was read at its start is old by then. Between a look at
+ * the host's clock and the setting of ours this CPU may be away for milliseconds (another task of the host, or a real CPU
+ * that its hypervisor took away), so look again, and repeat it until both agree. The look may be late itself: never for ever.
+ */
 void co_set_clock(void)
 {
-	struct timespec64 now;
+	int tries;
 
-	get_wallclock(&now);
-	do_settimeofday64(&now);
+	for (tries = 0; tries < CLOCK_TRIES; tries++) {
+		struct timespec64 host, ours;
+		s64 off;
+
+		get_wallclock(&host);
+		do_settimeofday64(&host);
+		get_wallclock(&host);
+		ktime_get_real_ts64(&ours);
+		off = timespec64_to_ns(&ours) - timespec64_to_ns(&host);
+		if (off > -CLOCK_TOLERANCE_NS && off < CLOCK_TOLERANCE_NS)
+			return;
+	}
 }
 
 static int set_wallclock(const struct timespec64 *now)

@@ -85,7 +85,13 @@ CO_ABI void co_os_note_guest(void) { host().must_be_off("note_guest"); }
 // ---- time ---------------------------------------------------------------------------------------------------
 
 CO_ABI co_u32 co_os_tsc_khz(void) { return host().tsc_khz; }
-CO_ABI co_u64 co_os_wall_clock_ns(void) { return host().wall_clock_ns; }
+CO_ABI co_u64 co_os_wall_clock_ns(void)
+{
+    co_u64 now = host().wall_clock_ns;
+    if (host().on_wall_clock)
+        host().on_wall_clock();
+    return now;
+}
 
 CO_ABI co_os_timer* co_os_timer_create(CO_ABI void (*expired)(void* context), void* context)
 {

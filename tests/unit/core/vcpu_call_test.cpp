@@ -73,6 +73,24 @@ TEST_F(VcpuCallTest, ClockIsTheHosts)
     guest.run();
 }
 
+// Bug: on a machine whose hypervisor takes the CPU away between the two looks the guest's clock was milliseconds off for ever.
+TEST_F(VcpuCallTest, BothClocksAreReadTogetherThoughTheCpuWasAway)
+{
+    int looks = 0;
+    host().on_wall_clock = [&looks] {
+        bool away = ++looks <= 3;
+        host().wall_clock_ns += away ? 20'000'000 : 10; // the fake TSC ticks once a nanosecond
+        FakeCpu::tsc += away ? 20'000'000 : 10;
+    };
+    const std::uint64_t difference = host().wall_clock_ns - FakeCpu::tsc;
+    script.calls(CO_CALL_CLOCK).then([difference](co_passage& page) {
+        std::uint64_t off = page.mailbox.result[0] - page.mailbox.result[1] - difference;
+        EXPECT_LT(off + 1000, 2000u) << "within a microsecond";
+        ScriptedGuest::leave(page, CO_CALL_POWER_OFF);
+    });
+    guest.run();
+}
+
 TEST_F(VcpuCallTest, TimerIsAskedOfTheHostInNanoseconds)
 {
     script.then([](co_passage& page) { ScriptedGuest::leave(page, CO_CALL_SET_TIMER, {FakeCpu::tsc + 1'000'000}); });
