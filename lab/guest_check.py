@@ -13,6 +13,7 @@ import termios
 import time
 
 PROMPT = "colinux-check> "
+PATIENCE = 600  # seconds for each answer: a net below a guest that stands still
 
 
 class Terminal:
@@ -51,7 +52,7 @@ class Terminal:
     def type(self, line):
         os.write(self.descriptor, line.encode() + b"\n")
 
-    def ask(self, command, seconds=60):
+    def ask(self, command, seconds=PATIENCE):
         """What `command` prints in the guest."""
         self.type(command)
         self.await_text(r"\n", seconds, f"echo of {command!r}")
@@ -59,7 +60,7 @@ class Terminal:
 
     def close(self):
         """Exit code of the command, once it has ended."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while self._read(deadline):
             pass
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -98,7 +99,7 @@ def look_around(terminal, options, boot):
     cpus = terminal.ask("nproc")
     print(f"CPUs: {cpus}")
     expect("number of CPUs", cpus, str(options.cpus))
-    page = terminal.ask("wget -q -T 20 -O - http://10.0.2.2/")
+    page = terminal.ask("wget -q -T 300 -O - http://10.0.2.2/")
     print(f"HTTP: {page}")
     expect("page fetched through conet", page, "served by the lab host")
 
@@ -107,16 +108,16 @@ def check(command, options, image, log):
     """`command` boots the lab and, in it, the guest of `image`. RuntimeError says what is wrong, in one line."""
     terminal = Terminal(command, log)
     began = time.monotonic()
-    terminal.await_text(r"login: ", 300, "login prompt")
+    terminal.await_text(r"login: ", PATIENCE, "login prompt")
     print(f"login prompt after {time.monotonic() - began:.0f} s", flush=True)
     terminal.type("root")
-    terminal.await_text(r"# ", 60, "shell after the login")
+    terminal.await_text(r"# ", PATIENCE, "shell after the login")
     terminal.type(f"stty -echo; bind 'set enable-bracketed-paste off' 2>/dev/null; stty echo cols 500; PS1='{PROMPT[:-2]}''> '")
-    terminal.await_text("\n" + re.escape(PROMPT), 60, "shell prompt")
+    terminal.await_text("\n" + re.escape(PROMPT), PATIENCE, "shell prompt")
     look_around(terminal, options, image + ".boot")
     sys.stdout.flush()
     terminal.type("poweroff")
-    terminal.await_text(r"host alive", 120, "living host behind the guest's end")
+    terminal.await_text(r"host alive", PATIENCE, "living host behind the guest's end")
     print("host alive")
     if code := terminal.close():
         raise RuntimeError(f"the lab ended with exit code {code}; log: {log}")

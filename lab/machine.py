@@ -3,8 +3,18 @@
 runs on the real CPU, and /dev/kvm is never opened."""
 import os
 import shlex
+import subprocess
+
+from kernel_image import unpacked
 
 CHANNELS = ("control", "stdin", "stdout", "stderr", "get")  # virtio-serial ports 1..5 = /dev/vport0p1..5
+MONITOR = "monitor"  # QEMU's own, for commands that COMMAND writes to /lab/monitor
+BUILD = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "tools", "qemu", "build")
+
+
+def emulator():
+    """The patched QEMU when ./test has built it, else Debian's, with which one boot in some hundreds dies."""
+    return subprocess.run([BUILD, "--find"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip() or "qemu-system-x86_64"
 
 
 def disk_arguments(number, file, mode):
@@ -18,10 +28,10 @@ def disk_arguments(number, file, mode):
 
 def command_line(options, package, run, disks, tty):
     """`run`: this run's directory, which has initrd and gets the sockets and logs. `disks`: (file, mode)."""
-    kernel_args = f"console=ttyS0 quiet oops=panic panic=-1 {options.kernel_args}".strip()
-    line = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+    kernel_args = f"console=ttyS0 quiet cryptomgr.notests oops=panic panic=-1 {options.kernel_args}".strip()
+    line = [emulator(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-machine", "q35", "-cpu", options.cpu, "-m", options.memory,
-            "-kernel", package.image, "-initrd", os.path.join(run, "initrd"), "-append", kernel_args,
+            "-kernel", package.image if options.bzimage else unpacked(package.image), "-initrd", os.path.join(run, "initrd"), "-append", kernel_args,
             "-serial", f"file:{os.path.join(run, 'console.log')}",
             "-device", "virtio-serial-pci,max_ports=8"]
     for number, name in enumerate(CHANNELS, 1):
@@ -29,11 +39,12 @@ def command_line(options, package, run, disks, tty):
                  "-device", f"virtserialport,chardev={name},nr={number},name=lab.{name}"]
     if tty:
         line += ["-chardev", f"socket,id=tty,path={os.path.join(run, 'tty')}", "-device", "virtconsole,chardev=tty,nr=0"]
+    line += ["-chardev", f"socket,id={MONITOR},path={os.path.join(run, MONITOR)}", "-mon", f"chardev={MONITOR},mode=readline"]
     line += ["-object", "rng-builtin,id=rng", "-device", "virtio-rng-pci,rng=rng"]
     for number, (file, mode) in enumerate(disks):
         line += disk_arguments(number, file, mode)
     if options.icount:
-        line += ["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0", "-seed", "1", "-rtc", "base=2024-01-01,clock=vm"]
+        line += ["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off" if options.skip_idle else "shift=0", "-seed", "1", "-rtc", "base=2024-01-01,clock=vm"]
     else:
         line += ["-accel", "tcg", "-smp", str(options.cpus)]
     if options.debug_log:

@@ -74,7 +74,7 @@ def _base(package):
                 shutil.copy(f"{package.modules}/{name}", modules)
         subprocess.run(["depmod", "-b", stage, package.release], check=True)
         archive = Archive(out)
-        for name in ("proc", "sys", "dev", "root", "mnt", "etc", "tmp", "run", "var/log"):
+        for name in ("proc", "sys", "dev", "root", "mnt", "etc", "tmp", "run", "var/cache", "var/log"):
             archive.directory(name)
         archive.tree(BUSYBOX, "bin/busybox")
         applets = subprocess.run([BUSYBOX, "--list-full"], capture_output=True, text=True, check=True).stdout.split()

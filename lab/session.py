@@ -18,16 +18,19 @@ import threading
 import time
 
 from failure import LabFailure
-from machine import CHANNELS
+from machine import CHANNELS, MONITOR
 from terminal import Escape, Raw, read_typed, size
 
 TIMEOUT = 124
 LAB_FAILURE = 125
+LAST_CONSOLE_LINES = 30
 LEFT = 130  # the user went away: Ctrl-A x, or a closed pipe behind us
 
 
-def _die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+def _prepare_process():
+    libc = ctypes.CDLL(None)
+    libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: die with the parent
+    libc.prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: a lab ends before huge pages pay for being zeroed
 
 
 class Session:
@@ -42,14 +45,14 @@ class Session:
 
     def __enter__(self):
         self.listeners = {}
-        for name in CHANNELS + (("tty",) if self.tty else ()):
+        for name in (*CHANNELS, MONITOR) + (("tty",) if self.tty else ()):
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(os.path.join(self.run, name))
             listener.listen(1)
             self.listeners[name] = listener
         self.errors = open(os.path.join(self.run, "qemu.err"), "w+")
         self.process = subprocess.Popen(self.line, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
-                                        start_new_session=True, preexec_fn=_die_with_parent)
+                                        start_new_session=True, preexec_fn=_prepare_process)
         return self
 
     def __exit__(self, *_):
@@ -83,9 +86,36 @@ class Session:
         for text in self.sockets["control"].makefile("r", errors="replace"):
             if text.startswith("exit "):
                 self.exit_code = int(text.split()[1])
+            elif text.startswith("monitor "):
+                self.sockets[MONITOR].sendall(text.removeprefix("monitor ").encode())
             elif text.strip() == "ready" and self.tty:
                 self.raw.start()
                 self.send_size()
+
+    def _monitor(self):
+        """What QEMU answers, to a log; it must be read, or QEMU waits."""
+        with open(os.path.join(self.run, "monitor.log"), "wb") as log:
+            try:
+                while data := self.sockets[MONITOR].recv(65536):
+                    log.write(data)
+                    log.flush()
+            except OSError:
+                pass
+
+    def _say_where_it_stands(self):
+        """For a lab that hangs: where each CPU is, in the test's own log; all registers go to monitor.log."""
+        try:
+            for _ in range(2):  # one that spins shows it
+                self.sockets[MONITOR].sendall(b"info registers -a\n")
+                time.sleep(0.5)
+        except OSError:
+            return  # it has just ended
+        with open(os.path.join(self.run, "monitor.log"), errors="replace") as file:
+            for text in re.findall(r"CPU#\d+|RIP=.*|CR0=.*", file.read()):
+                print(f"lab: {text.strip()}", file=sys.stderr)
+        with open(os.path.join(self.run, "console.log"), errors="replace") as file:
+            for text in file.read().splitlines()[-LAST_CONSOLE_LINES:]:
+                print(f"lab: console: {text}", file=sys.stderr)
 
     def send_size(self, *_):
         try:
@@ -131,6 +161,10 @@ class Session:
                     self._get_member(archive, member)
         except tarfile.ReadError:
             pass  # nothing came; verdict() names what is missing
+        try:
+            self.sockets["get"].sendall(b"\n")  # all has been read: init may power off
+        except OSError:
+            pass  # it is gone already
 
     def _get_member(self, archive, member):
         path = "/" + member.name.strip("/")
@@ -150,8 +184,9 @@ class Session:
     def wait(self):
         """Carries everything until QEMU ends; returns the lab's exit code or raises LabFailure."""
         deadline = time.monotonic() + self.options.timeout if self.options.timeout else float("inf")
-        self._accept(min(deadline, time.monotonic() + 30))
+        self._accept(min(deadline, time.monotonic() + 300))
         self._start(self._control)
+        self._start(self._monitor)
         self._start(self._output, "stdout", 1)
         self._start(self._output, "stderr", 2)
         self._start(self._get)
@@ -166,6 +201,7 @@ class Session:
         except subprocess.TimeoutExpired:
             self.raw.stop()
             print(f"lab: timeout after {self.options.timeout:g} s", file=sys.stderr)
+            self._say_where_it_stands()
             return TIMEOUT
         for thread in self.threads:
             thread.join()
