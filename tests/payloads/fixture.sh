@@ -9,12 +9,16 @@ in_lab() {
     options=
     while [ $# -gt 1 ]; do options="$options $1"; shift; done
     echo "== lab$options"
+    left=$((deadline - $(cut -d. -f1 /proc/uptime)))
+    [ "$left" -gt 60 ] || { echo "FAILED: no time left"; exit 1; }
+    echo "$1" >"$script"
     # shellcheck disable=SC2086 # options are words
-    timeout 400 lab/lab run $options --timeout 300 --put build/release/tests/payloads:payloads \
+    lab/lab run $options --timeout "$left" --put build/release/tests/payloads:payloads --put "$script:script" \
         --put tests/payloads/in_lab.sh:in_lab.sh --put build/nmi_sender:nmi_sender -- \
-        "cd /root/payloads && . ../in_lab.sh && { $1
-} && host_is_well"
+        'cd /root/payloads && sh -euc ". ../in_lab.sh; . ../script" && sh -euc ". ../in_lab.sh; host_is_well"'
 }
+deadline=$(($(cut -d. -f1 /proc/uptime) + ${COLINUX_TEST_SECONDS:-1500})) # as for the system tests: all labs of a test share it
+script=$(mktemp) && trap 'rm -f "$script"' EXIT
 
 # Every host kernel and CPU model that makes a difference to the switch: in_each_lab SCRIPT
 in_each_lab() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // clock_pair: prints "pair TSC REALTIME_NS" taken together; with "sleep": "slept MICROSECONDS" for a sleep of one second.
-// `clock_pair compare FILE` on the host reads the guest's lines and fails when a pair is off by more than 1 ms from the
-// host's own clocks, or a sleep by more than 50 ms. Both kernels read the same TSC.
+// `clock_pair compare FILE OFF LATE` on the host reads the guest's lines and fails when a pair is off by more than OFF
+// microseconds from the host's own clocks, or a sleep is shorter than a second or longer by LATE. Both kernels read the same TSC.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -41,7 +41,7 @@ Pair take()
     return best;
 }
 
-int compare(const char* path)
+int compare(const char* path, double allowed_us, long long late_us)
 {
     Pair first = take();
     sleep(5);
@@ -58,11 +58,11 @@ int compare(const char* path)
             double off_us = (double(value - second.ns) - (host - double(second.ns))) / 1000;
             std::printf("guest clock is %.1f us off the host's\n", off_us);
             ++pairs;
-            bad += off_us > 1000 || off_us < -1000;
+            bad += off_us > allowed_us || off_us < -allowed_us;
         } else if (std::sscanf(line, "slept %lld", &value) == 1) {
             std::printf("sleep 1 took %lld us\n", value);
             ++sleeps;
-            bad += value < 1'000'000 || value > 1'050'000;
+            bad += value < 1'000'000 || value > 1'000'000 + late_us;
         }
     }
     return pairs >= 2 && sleeps >= 3 && bad == 0 ? 0 : 1;
@@ -72,8 +72,8 @@ int compare(const char* path)
 
 int main(int argc, char** argv)
 {
-    if (argc == 3 && !std::strcmp(argv[1], "compare"))
-        return compare(argv[2]);
+    if (argc == 5 && !std::strcmp(argv[1], "compare"))
+        return compare(argv[2], std::atof(argv[3]), std::atoll(argv[4]));
     if (argc == 2) {
         std::int64_t before = now(CLOCK_MONOTONIC);
         timespec second{1, 0};

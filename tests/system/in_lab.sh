@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# sh in_lab.sh SESSION: runs one test session on the lab's host, then judges the host. See fixture.sh. Sessions may use
-# the functions below; DISK, BOOT, DISK2, BOOT2 ... name the guests that the test asked for.
+# sh in_lab.sh SESSION SECONDS: runs one test session on the lab's host, then judges the host. See fixture.sh. Sessions may
+# use the functions below; DISK, BOOT, DISK2, BOOT2 ... name the guests that the test asked for.
+#
+# A deadline here is a net below a guest that stands still, no measure: ten times what a quiet machine needs, and as much more
+# as this lab was slower to boot.
 
 fail() {
     echo "FAILED: $*"
@@ -40,22 +43,27 @@ refuses() {
     echo "$said" | grep -Eq -- "$pattern" || fail "no '$pattern' from: $*"
 }
 
+uptime_seconds() { cut -d. -f1 /proc/uptime; }
+
 # within SECONDS COMMAND...: COMMAND is tried until it succeeds.
 within() {
-    deadline=$(($(cut -d. -f1 /proc/uptime) + $1))
+    deadline=$(($(uptime_seconds) + $1 * SLOWNESS))
     shift
     until "$@" >/dev/null 2>&1; do
-        [ "$(cut -d. -f1 /proc/uptime)" -lt $deadline ] || fail "not in time: $*"
+        [ "$(uptime_seconds)" -lt $deadline ] || fail "not in time: $*"
         sleep 0.2
     done
 }
+
+# ends_in_time COMMAND...: runs it; exit code 143 when it is still there after the time that any guest of these tests needs.
+ends_in_time() { timeout $((600 * SLOWNESS)) "$@"; }
 
 # boots DISK BOOT [option of colinux run...]: a Debian guest named g, up to its login prompt.
 boots() {
     disk=$1 boot=$2
     shift 2
     colinux run --name g --disk $disk --kernel $boot/vmlinuz --initrd $boot/initrd.img --detach "$@"
-    within 300 sh -c 'colinux logs g | grep login:'
+    within 900 sh -c 'colinux logs g | grep login:'
 }
 
 # small_initrd FILE COMMANDS: an initramfs with busybox whose init runs COMMANDS, then powers off. /host holds FILES.
@@ -84,9 +92,8 @@ small_guest() {
     code=$1 initrd=$(mktemp)
     small_initrd $initrd "$2"
     shift 2
-    exits $code timeout 240 colinux run --kernel $KERNEL --initrd $initrd --memory 192M "$@" </dev/null
+    exits $code ends_in_time colinux run --kernel $KERNEL --initrd $initrd --memory 192M "$@" </dev/null
     rm $initrd
-    within 5 no_frames
 }
 
 frames_in_use() { cat /sys/module/colinux/parameters/frames_in_use; }
@@ -103,8 +110,8 @@ judge_host() {
         fail "the host's kernel complained"
     fi
     if [ -d /sys/module/colinux ]; then
-        within 5 no_frames
-        within 5 rmmod colinux
+        within 60 no_frames
+        within 60 rmmod colinux
         if complaints; then
             fail "the host's kernel complained while the driver was unloaded"
         fi
@@ -112,7 +119,27 @@ judge_host() {
     echo "host alive"
 }
 
+# For a test that failed: what each guest said and did last, and where the host's tasks and CPUs are. One look must tell a
+# guest that hangs from one that is slow.
+tell() {
+    for name in $(timeout 30 colinux ps 2>/dev/null | sed '1d; s/ .*//'); do
+        echo "== guest $name: its console's last lines; its statistics twice, two seconds apart"
+        timeout 30 colinux logs $name | tail -n 20
+        timeout 30 colinux stats $name || true
+        sleep 2
+        timeout 30 colinux stats $name || true
+    done
+    echo "== the host: blocked tasks, CPUs, and the end of its kernel's log"
+    before=$(dmesg | wc -l)
+    echo w >/proc/sysrq-trigger
+    echo l >/proc/sysrq-trigger
+    dmesg | tail -n +$((before - 25)) | tail -n 200
+}
+
 set -eu
+QUIET_BOOT=5 # seconds until a lab on a quiet machine begins the session
+: "${SLOWNESS:=$(($(uptime_seconds) / QUIET_BOOT + 1))}"
+export SLOWNESS
 number=1
 for disk in /sys/block/vd*; do
     [ -d "/guest/$number" ] || break
@@ -124,14 +151,20 @@ done
 [ ! -e /kernel/1 ] || export KERNEL=/kernel/1 KERNEL2=/kernel/2 KERNEL3=/kernel/3 KERNEL4=/kernel/4
 
 if [ "${2-}" = session ]; then # a process of its own, in which `set -e` holds
+    set -o pipefail
     . "./$1"
     exit 0
 fi
 result=0
-sh in_lab.sh "$1" session || result=$?
-(judge_host) || result=1
+timeout "$2" sh in_lab.sh "$1" session || result=$?
+case $result in
+0) (judge_host) || result=1 ;; # not after a session that failed: its guests may be alive
+124 | 143) echo "FAILED: the session has not ended in $2 s" ;;
+esac
 if [ $result -ne 0 ]; then
-    echo "== last lines of the host's kernel log"
-    dmesg | tail -n 25
+    if complaints; then
+        echo "FAILED: the host's kernel complained"
+    fi
+    tell
 fi
 exit $result
