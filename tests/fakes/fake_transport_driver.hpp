@@ -27,8 +27,12 @@ public:
 
     FakeQueue& queue(unsigned index) { return *queues_.at(index); }
     void ring_doorbell();
-    // Waits up to five seconds; returns and clears interrupt_status, 0 = no interrupt came.
-    co_u32 wait_interrupt(int timeout_ms = 5000);
+    // Returns when the device has seen every doorbell that was rung.
+    void settle();
+    // Waits for an interrupt; returns and clears interrupt_status. 0: none came, in all of kPatience.
+    co_u32 wait_interrupt();
+    // Readable while there is an interrupt that wait_interrupt() has not taken.
+    int irq_line() const { return lines_.at(page_->irq_line); }
     // Rings and waits until queue `index` gave one back.
     bool finish_one(unsigned index, VirtqUsedElem& used);
 

@@ -2,9 +2,9 @@
 // SocketPair: a console client of the test: one end for the hub, the other to type and read with.
 #pragma once
 
+#include "tests/fakes/patience.hpp"
 #include "vmm/sys/linux/unique_fd.hpp"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -29,13 +29,12 @@ public:
     void type(std::string_view text) const { send(fd(), text.data(), text.size(), MSG_NOSIGNAL); }
     void hang_up() { here_.reset(); }
 
-    // Reads until `bytes` have come, the other end closes, or five seconds passed without any.
+    // Reads until `bytes` have come or the other end closes; what there is when nothing more comes in all of kPatience.
     std::string read(std::size_t bytes) const
     {
         std::string text;
-        pollfd readable{fd(), POLLIN, 0};
         char buffer[4096];
-        while (text.size() < bytes && poll(&readable, 1, 5000) == 1) {
+        while (text.size() < bytes && becomes_readable(fd())) {
             ssize_t got = recv(fd(), buffer, std::min(sizeof buffer, bytes - text.size()), 0);
             if (got <= 0)
                 break;

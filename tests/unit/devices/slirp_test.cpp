@@ -30,20 +30,46 @@ sockaddr_in loopback(std::uint16_t port)
     return address;
 }
 
-// A server on 127.0.0.1 with a port that was free.
-struct Listener {
-    explicit Listener(int type = SOCK_STREAM) : fd{socket(AF_INET, type, 0)}
+std::uint16_t port_of(int fd)
+{
+    sockaddr_in address{};
+    socklen_t bytes = sizeof address;
+    bool known = getsockname(fd, reinterpret_cast<sockaddr*>(&address), &bytes) == 0 && address.sin_family == AF_INET;
+    return known ? ntohs(address.sin_port) : 0;
+}
+
+// A port of 127.0.0.1 that the kernel chose. It is this test's as long as this lives: tests that run beside it get others.
+// Nobody answers at a TCP port so held, and a forward may listen there: libslirp, too, asks for a port that may be reused.
+struct HeldPort {
+    explicit HeldPort(int type = SOCK_STREAM) : fd{socket(AF_INET, type, 0)}
     {
+        int yes = 1;
         sockaddr_in address = loopback(0);
-        socklen_t bytes = sizeof address;
-        bind(fd.get(), reinterpret_cast<sockaddr*>(&address), bytes);
-        listen(fd.get(), 1);
-        getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &bytes);
-        port = ntohs(address.sin_port);
+        setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        number = port_of(fd.get());
     }
     UniqueFd fd;
-    std::uint16_t port{};
+    std::uint16_t number{};
 };
+
+// A server there.
+struct Listener : HeldPort {
+    Listener() { EXPECT_EQ(listen(fd.get(), 1), 0); }
+};
+
+// The port of this process's only socket of `type`: the one that the kernel chose for a forward of port 0.
+std::uint16_t forwarded_port(int type)
+{
+    for (int fd = 0; fd < 1024; fd++) {
+        int its_type = 0;
+        socklen_t bytes = sizeof its_type;
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &its_type, &bytes) == 0 && its_type == type && port_of(fd) != 0)
+            return port_of(fd);
+    }
+    ADD_FAILURE() << "nothing is forwarded";
+    return 0;
+}
 
 // A guest with a network card and no network stack but this.
 struct NetGuest {
@@ -70,7 +96,7 @@ struct NetGuest {
         driver.queue(1).add_indirect({{phys, kHeader, false}, {phys + kHeader, static_cast<std::uint32_t>(frame.size()), false}});
         driver.ring_doorbell();
     }
-    // The next frame that came; "" after five seconds without one.
+    // The next frame that came; "" when none does.
     std::string receive()
     {
         VirtqUsedElem used;
@@ -129,7 +155,7 @@ TEST(Slirp, GuestReachesAServerOnTheHost)
     Listener server;
     NetGuest guest;
     guest.find_router();
-    Tcp out{packets::kGuest, packets::kGateway, 40000, server.port, 1000, 0, packets::kSyn, ""};
+    Tcp out{packets::kGuest, packets::kGateway, 40000, server.number, 1000, 0, packets::kSyn, ""};
     guest.send_tcp(out);
     Tcp in = guest.receive_tcp();
     ASSERT_EQ(in.flags, packets::kSyn | packets::kAck);
@@ -143,7 +169,7 @@ TEST(Slirp, GuestReachesAServerOnTheHost)
     out.data = "GET / from the guest";
     guest.send_tcp(out);
     char text[64];
-    ASSERT_EQ(recv(connection.get(), text, sizeof text, 0), 20);
+    ASSERT_EQ(recv(connection.get(), text, 20, MSG_WAITALL), 20);
     EXPECT_EQ(std::string(text, 20), "GET / from the guest");
 
     ASSERT_EQ(send(connection.get(), "200 from the host", 17, 0), 17);
@@ -155,20 +181,20 @@ TEST(Slirp, GuestReachesAServerOnTheHost)
 
 TEST(Slirp, RefusedConnectionIsReset)
 {
-    std::uint16_t port = Listener{}.port; // closed again
+    HeldPort nobody;
     NetGuest guest;
     guest.find_router();
-    guest.send_tcp({packets::kGuest, packets::kGateway, 40000, port, 1000, 0, packets::kSyn, ""});
+    guest.send_tcp({packets::kGuest, packets::kGateway, 40000, nobody.number, 1000, 0, packets::kSyn, ""});
     EXPECT_TRUE(guest.receive_tcp().flags & packets::kReset);
 }
 
 TEST(Slirp, ForwardedPortReachesTheGuest)
 {
-    std::uint16_t port = Listener{}.port;
-    NetGuest guest{{{.udp = false, .host_port = port, .guest_port = 22}}};
+    HeldPort port;
+    NetGuest guest{{{.udp = false, .host_port = port.number, .guest_port = 22}}};
     guest.find_router();
     UniqueFd client{socket(AF_INET, SOCK_STREAM, 0)};
-    sockaddr_in address = loopback(port);
+    sockaddr_in address = loopback(port.number);
     ASSERT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     Tcp in = guest.receive_tcp();
     EXPECT_EQ(in.flags, packets::kSyn);
@@ -178,8 +204,9 @@ TEST(Slirp, ForwardedPortReachesTheGuest)
 
 TEST(Slirp, TakenPortIsNamed)
 {
-    Listener tcp, udp{SOCK_DGRAM};
-    for (PortForward forward : {PortForward{false, tcp.port, 22}, PortForward{true, udp.port, 53}}) {
+    Listener tcp;
+    HeldPort udp{SOCK_DGRAM};
+    for (PortForward forward : {PortForward{false, tcp.number, 22}, PortForward{true, udp.number, 53}}) {
         try {
             SlirpBackend backend{{forward}};
             ADD_FAILURE() << "the port is taken";
@@ -193,17 +220,16 @@ TEST(Slirp, TakenPortIsNamed)
 TEST(Slirp, TwoGuestsCannotForwardTheSamePort)
 {
     for (bool udp : {false, true}) {
-        std::uint16_t port = Listener{udp ? SOCK_DGRAM : SOCK_STREAM}.port;
-        SlirpBackend first{{{udp, port, 22}}};
-        EXPECT_THROW((SlirpBackend{{{udp, port, 22}}}), Failure);
+        SlirpBackend first{{{udp, 0, 22}}};
+        EXPECT_THROW((SlirpBackend{{{udp, forwarded_port(udp ? SOCK_DGRAM : SOCK_STREAM), 22}}}), Failure);
     }
 }
 
 TEST(Slirp, PortIsFreeAgainAfterwards)
 {
-    std::uint16_t port = Listener{}.port;
+    HeldPort port;
     for (int i = 0; i < 3; i++)
-        SlirpBackend backend{{{false, port, 22}}};
+        SlirpBackend backend{{{false, port.number, 22}}};
 }
 
 } // namespace
