@@ -48,10 +48,8 @@ ConsoleSession::ConsoleSession(const std::string& name, OnSignal on_signal) : co
     send_size();
     ControlClient stream{name};
     stream.call("console");
-    std::string already_read;
-    console_ = stream.take_connection(already_read);
+    console_ = stream.take_connection(early_);
     fcntl(console_.get(), F_SETFL, O_NONBLOCK);
-    write_out(already_read.data(), already_read.size());
 }
 
 ConsoleSession::~ConsoleSession() { sigprocmask(SIG_SETMASK, &signals_before_, nullptr); }
@@ -59,6 +57,8 @@ ConsoleSession::~ConsoleSession() { sigprocmask(SIG_SETMASK, &signals_before_, n
 ConsoleSession::Outcome ConsoleSession::run()
 {
     RawTerminal terminal;
+    write_out(early_.data(), early_.size());
+    early_.clear();
     for (;;) {
         pollfd waits[3] = {{console_.get(), static_cast<short>(POLLIN | (pending_.empty() ? 0 : POLLOUT)), 0},
                            {signals_.get(), POLLIN, 0},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // ConsoleSession: ties this process's standard streams to a guest's console until the guest ends or
 // the user leaves with Ctrl-]. Keys go through unchanged; the terminal's size follows; the terminal is as
-// before when run() returns or throws.
+// before when run() returns or throws. Nothing is shown before the terminal is ready for an answer.
 #pragma once
 
 #include "cli/control_client.hpp"
@@ -36,6 +36,7 @@ private:
     OnSignal on_signal_;
     unsigned stop_requests_{};
     std::string pending_; // typed, not yet taken by the daemon
+    std::string early_;   // printed by the guest, not yet shown
     bool input_open_{true};
     sigset_t signals_before_{};
     UniqueFd console_, signals_;

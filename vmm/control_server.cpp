@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 namespace colinux {
@@ -17,17 +18,20 @@ namespace {
 
 constexpr std::size_t kMaximumConnections = 64;
 
+// The name appears when there is somebody to answer: a client that came between bind() and listen() would be refused.
 UniqueFd listen_at(const std::string& path)
 {
+    std::string unfinished = path + "+";
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
+    if (unfinished.size() >= sizeof address.sun_path)
         throw Failure{ExitCode::Internal, path + ": too long for a socket's name; set COLINUX_RUN_DIR to a shorter path"};
-    memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    memcpy(address.sun_path, unfinished.c_str(), unfinished.size() + 1);
+    unlink(unfinished.c_str()); // a killed daemon's
     UniqueFd fd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
     // The mode is right from the first moment: fchmod() before bind() sets what bind() creates.
     if (!fd || fchmod(fd.get(), 0600) != 0 || bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-        chmod(path.c_str(), 0600) != 0 || listen(fd.get(), 16) != 0)
+        chmod(unfinished.c_str(), 0600) != 0 || listen(fd.get(), 16) != 0 || rename(unfinished.c_str(), path.c_str()) != 0)
         throw Failure{ExitCode::Internal, path + ": " + strerror(errno)};
     return fd;
 }

@@ -2,6 +2,7 @@
 // A user at a terminal: the console session in a process of its own on a pseudo terminal, the daemon's
 // control server and console hub here, a guest that echoes in upper case.
 #include "cli/console_session.hpp"
+#include "tests/fakes/patience.hpp"
 #include "vmm/control_server.hpp"
 #include "vmm/devices/console_hub.hpp"
 #include "vmm/run_directory.hpp"
@@ -9,6 +10,8 @@
 #include <gtest/gtest.h>
 
 #include <pty.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -51,6 +54,20 @@ private:
     ConsoleHub& hub_;
 };
 
+[[noreturn]] void be_the_user(std::string_view when_connected = "")
+{
+    int outcome = 99;
+    eventually([] { return access(RunDirectory{}.socket_path("web").c_str(), F_OK) == 0; });
+    try {
+        ConsoleSession session{"web", ConsoleSession::OnSignal::Detach};
+        if (write(STDOUT_FILENO, when_connected.data(), when_connected.size()) >= 0)
+            outcome = static_cast<int>(session.run());
+    } catch (const Failure&) {
+        // the exit status says it
+    }
+    _exit(outcome);
+}
+
 class ConsoleSessionTest : public testing::Test {
 protected:
     ConsoleSessionTest()
@@ -70,20 +87,8 @@ protected:
     ~ConsoleSessionTest() override
     {
         server_.reset();
+        close(terminal_);
         std::filesystem::remove_all(folder_);
-    }
-
-    [[noreturn]] static void be_the_user()
-    {
-        while (access(RunDirectory{}.socket_path("web").c_str(), F_OK) != 0)
-            usleep(1000);
-        int outcome = 99;
-        try {
-            outcome = static_cast<int>(ConsoleSession{"web", ConsoleSession::OnSignal::Detach}.run());
-        } catch (const Failure&) {
-            // the exit status says it
-        }
-        _exit(outcome);
     }
 
     void type(const std::string& keys)
@@ -145,6 +150,35 @@ TEST_F(ConsoleSessionTest, TheGuestsEndEndsTheSession)
     hub_.stop();
     expect_shown("Power down");
     EXPECT_EQ(users_exit_status(), static_cast<int>(ConsoleSession::Outcome::Ended));
+}
+
+// Bug: text that came with the daemon's answer was shown while the terminal still edited lines and made signals of keys:
+// who answered at once typed to the host.
+TEST(ConsoleSession, ShowsNothingBeforeTheTerminalIsRaw)
+{
+    char folder[] = "/tmp/colinux-test-XXXXXX";
+    ASSERT_NE(mkdtemp(folder), nullptr);
+    setenv("COLINUX_RUN_DIR", folder, 1);
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    RunDirectory{}.socket_path("web").copy(address.sun_path, sizeof address.sun_path - 1);
+    UniqueFd daemon{socket(AF_UNIX, SOCK_STREAM, 0)};
+    ASSERT_EQ(bind(daemon.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(daemon.get(), 2), 0);
+    int terminal = -1;
+    pid_t user = forkpty(&terminal, nullptr, nullptr, nullptr);
+    if (user == 0)
+        be_the_user("connected ");
+    UniqueFd control{accept(daemon.get(), nullptr, nullptr)}, console{accept(daemon.get(), nullptr, nullptr)};
+    std::string both = answer() + "login: ";
+    ASSERT_EQ(send(console.get(), both.data(), both.size(), MSG_NOSIGNAL), static_cast<ssize_t>(both.size()));
+    std::string shown;
+    for (char byte; !shown.ends_with("login: ") && read(terminal, &byte, 1) == 1;)
+        shown += byte;
+    EXPECT_EQ(shown, "connected login: ");
+    console.reset();
+    waitpid(user, nullptr, 0);
+    close(terminal);
+    std::filesystem::remove_all(folder);
 }
 
 } // namespace

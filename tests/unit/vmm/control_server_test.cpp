@@ -7,12 +7,14 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <thread>
 
 namespace colinux {
@@ -57,6 +59,23 @@ TEST_F(ControlServerTest, SocketIsForTheOwnerOnly)
     struct stat status;
     ASSERT_EQ(stat(RunDirectory{}.socket_path("web").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+// Bug: a client that saw the socket at once was refused, when it came between bind() and listen().
+TEST_F(ControlServerTest, SocketAppearsWhenItListens)
+{
+    UniqueFd news{inotify_init1(IN_CLOEXEC)};
+    ASSERT_GE(inotify_add_watch(news.get(), folder_.c_str(), IN_CREATE | IN_MOVED_TO), 0);
+    ControlServer second{RunDirectory{}.socket_path("second"), guest_};
+    alignas(inotify_event) char bytes[4096];
+    ssize_t count = read(news.get(), bytes, sizeof bytes); // both events are there
+    std::map<std::string, unsigned> came;
+    for (ssize_t at = 0; at < count;) {
+        auto* event = reinterpret_cast<inotify_event*>(bytes + at);
+        came[event->name] |= event->mask;
+        at += static_cast<ssize_t>(sizeof *event + event->len);
+    }
+    EXPECT_EQ(came["second.sock"], static_cast<unsigned>(IN_MOVED_TO)) << "whole from the first moment";
 }
 
 TEST_F(ControlServerTest, AnswersSeveralCallsOnOneConnection)
