@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // ConsoleHub: fan-out, replay, input, slow and vanished clients.
+#include "tests/fakes/patience.hpp"
 #include "tests/fakes/socket_pair.hpp"
 #include "tests/fakes/temporary_file.hpp"
 #include "vmm/devices/console_hub.hpp"
@@ -23,6 +24,7 @@ public:
     std::size_t write_input(std::string_view bytes) override
     {
         std::lock_guard lock{mutex_};
+        offers++;
         std::size_t taken = std::min<std::size_t>(bytes.size(), room);
         typed_ += bytes.substr(0, taken);
         return taken;
@@ -33,10 +35,15 @@ public:
     {
         loop_->call([&] { output_(text); });
     }
+    // Returns when the hub has looked at every descriptor and taken what came there: its loop runs calls, then looks.
+    void settle()
+    {
+        for (int i = 0; i < 2; i++)
+            loop_->call([] {});
+    }
     std::string wait_for_input(std::size_t bytes)
     {
-        for (int i = 0; i < 5000 && typed().size() < bytes; i++)
-            usleep(1000);
+        eventually([&] { return typed().size() >= bytes; });
         return typed();
     }
     std::string typed()
@@ -46,7 +53,7 @@ public:
     }
 
     std::atomic<std::size_t> room{1 << 20};
-    std::atomic<int> size{};
+    std::atomic<int> size{}, offers{};
 
 private:
     EventLoop* loop_{};
@@ -163,7 +170,7 @@ TEST_F(ConsoleHubTest, InputWaitsForRoomAndNothingIsLost)
     guest.room = 0;
     hub.attach(client.take_other_end());
     client.type("abcdefgh");
-    usleep(30000);
+    ASSERT_TRUE(eventually([this] { return guest.offers >= 3; }));
     EXPECT_EQ(guest.typed(), "");
     guest.room = 3;
     EXPECT_EQ(guest.wait_for_input(8), "abcdefgh");
@@ -173,7 +180,7 @@ TEST_F(ConsoleHubTest, ClientThatEndsItsInputStillListens)
 {
     hub.attach(client.take_other_end());
     shutdown(client.fd(), SHUT_WR);
-    usleep(10000);
+    guest.settle();
     guest.print("output");
     EXPECT_EQ(client.read(6), "output");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // EventLoop: order, waiting, errors.
+#include "tests/fakes/patience.hpp"
 #include "vmm/sys/linux/event_loop.hpp"
 
 #include <gtest/gtest.h>
@@ -49,8 +50,7 @@ TEST(EventLoop, WatchedDescriptorCallsBack)
     });
     loop.start();
     ping.signal();
-    pollfd wait{pong.fd(), POLLIN, 0};
-    EXPECT_EQ(poll(&wait, 1, 5000), 1);
+    EXPECT_TRUE(becomes_readable(pong.fd()));
 }
 
 TEST(EventLoop, ErrorGoesToTheHandlerAndTheLoopGoesOn)
