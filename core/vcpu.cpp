@@ -105,7 +105,7 @@ Result<void> Vcpu::run()
             continue;
         }
         next = burst();
-        if (next == Next::MayYield || next == Next::Yield)
+        if (next != Next::ToUser) // after every burst, also when what it wants to sleep for has come: nobody else would run
             co_os_yield(next == Next::Yield);
     }
     co_os_fpu_detach(fpu_);
@@ -129,8 +129,11 @@ bool Vcpu::must_wake()
         return false;
     if (sleep_ == Sleep::None)
         return true;
-    return __atomic_load_n(&passage_.page().pending, __ATOMIC_SEQ_CST) != 0 ||
-           (sleep_ == Sleep::LockWait && lock_kicked_.load());
+    if (sleep_ == Sleep::LockWait && lock_kicked_.load())
+        return true;
+    // With its interrupts off the guest could not take what is pending, and would only call again. The idle loop looks for itself.
+    bool can_take = sleep_ == Sleep::Idle || interrupts_on_;
+    return can_take && __atomic_load_n(&passage_.page().pending, __ATOMIC_SEQ_CST) != 0;
 }
 
 CO_ABI bool Vcpu::wake_condition(void* self)

@@ -58,7 +58,7 @@ private:
         Reenter,   // at once
         MayYield,  // at once, unless the host wants the CPU
         Yield,     // let others run, eagerly
-        Sleep,
+        Sleep,     // let others run, until there is a reason to wake
         ToUser,
     };
 

@@ -41,6 +41,8 @@ void payload(struct co_passage *passage)
 		garbage ^= garbage << 17;
 		garble(passage, garbage | 1 /* pending: idle and lock wait return */);
 		passage->mailbox.call = harmless[i % 8];
+		if (passage->mailbox.call == CO_CALL_LOCK_WAIT)
+			passage->mailbox.flags |= CO_MAILBOX_INTERRUPTS_ON; /* without it only a kick ends the wait */
 		if (passage->mailbox.call == CO_CALL_CPU_START)
 			passage->mailbox.arg[0] |= 1; /* there is only vCPU 0 */
 		((co_passage_switch_fn)CO_GRAFT_VIRT)(passage, &passage->guest, &passage->host);

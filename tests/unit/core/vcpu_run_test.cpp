@@ -54,6 +54,15 @@ TEST_F(VcpuRunTest, HostGetsItsCpuWithAnInterruptAndWhenTheGuestOffersIt)
     EXPECT_EQ(yields_after(CO_CALL_YIELD, 0), 1u);
 }
 
+// Bug: a sleep that ended before it began was no occasion to let others run.
+TEST_F(VcpuRunTest, HostGetsItsCpuWhenTheGuestHasNothingToWaitFor)
+{
+    guest.page().pending = 1;
+    EXPECT_EQ(yields_after(CO_CALL_IDLE, kChecks), 1u);
+    EXPECT_EQ(yields_after(CO_CALL_LOCK_WAIT, kOn | kChecks), 1u);
+    EXPECT_EQ(host().count("wait"), 0u);
+}
+
 // A killed guest once took an accepted timer interrupt with it: that CPU never had one again.
 TEST_F(VcpuRunTest, InterruptThatAnEndingGuestAcceptedIsTaken)
 {
@@ -280,6 +289,37 @@ TEST_F(VcpuRunTest, LockKickBeforeTheWaitIsKept)
     script.calls(CO_CALL_LOCK_KICK, {0}).calls(CO_CALL_LOCK_WAIT);
     EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_POWER_OFF));
     EXPECT_EQ(host().count("wait"), 0u);
+}
+
+// Bug: what is pending ended the wait of a guest that could not take it. It waited again at once: a loop in the host's kernel, in
+// which nobody else got the CPU, not even the one who was to give the kick. 51 crossings, no wait.
+TEST_F(VcpuRunTest, LockWaitWithInterruptsOffEndsByItsKickOnly)
+{
+    host().while_waiting.push_back([this] { guest.monitor().vcpu(0)->raise(CO_PENDING_LINE0); });
+    host().while_waiting.push_back([this] { guest.monitor().vcpu(0)->lock_kick(); });
+    script.then([](co_passage& page) {
+        page.pending = 1u << CO_PENDING_TIMER;
+        ScriptedGuest::leave(page, CO_CALL_LOCK_WAIT);
+    });
+    for (unsigned i = 1; i < 50; ++i)
+        script.calls(CO_CALL_LOCK_WAIT);
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_INTERRUPTED)) << "the second wait waits";
+    EXPECT_EQ(host().count("cross"), 2u);
+    EXPECT_TRUE(host().while_waiting.empty());
+}
+
+TEST_F(VcpuRunTest, LockWaitWithInterruptsOnEndsWithAnInterruptToo)
+{
+    host().while_waiting.push_back([this] { guest.monitor().vcpu(0)->raise(CO_PENDING_LINE0); });
+    script.calls(CO_CALL_LOCK_WAIT, {}, kOn);
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_POWER_OFF));
+}
+
+TEST_F(VcpuRunTest, LockWaitWithInterruptsOffEndsWithTheGuest)
+{
+    host().while_waiting.push_back([this] { guest.monitor().kill(CO_KILL_HANG, 0); });
+    script.calls(CO_CALL_LOCK_WAIT);
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_KILLED));
 }
 
 TEST_F(VcpuRunTest, LockKickDoesNotEndIdle)
