@@ -41,8 +41,9 @@ FakeCpu::FakeCpu()
 
 void FakeCpu::reset()
 {
+    static std::uint64_t started = 1'000'000;
     cpus.clear();
-    tsc = 1'000'000;
+    tsc = started += 100'000; // no two tests see the same stamp: no machine does
 }
 
 void FakeCpu::make_plain()

@@ -96,6 +96,7 @@ TEST_F(VcpuRunTest, HostsInterruptsHaveTheirTurnAfterAPreemptionNmi)
     script.calls(CO_CALL_NMI_READY, {1});
     script.then([&](co_passage& page) {
         CpuWatch::set_limit(0);
+        CpuWatch::check(0); // kicks
         CpuWatch::check(0); // sends the NMI
         CpuWatch::set_limit(6'000'000);
         before = yields();
@@ -115,6 +116,7 @@ TEST_F(VcpuRunTest, InterruptThatWasTakenEarlyIsNotTakenAgain)
     script.then([](co_passage& page) {
         host().in_service = {0xec};
         CpuWatch::set_limit(0);
+        CpuWatch::check(0); // kicks
         CpuWatch::check(0); // sends the preemption NMI
         CpuWatch::set_limit(6'000'000);
         ScriptedGuest::leave(page, CO_CALL_NMI);
@@ -151,6 +153,7 @@ TEST_F(VcpuRunTest, PreemptionNmiLetsTheHostRunDespiteInterruptsOff)
     script.then([](co_passage& page) {
         FakeCpu::tsc += 100'000'000;
         host().must_yield = true;
+        co_core_watch_cpu(0);
         co_core_watch_cpu(0);
         ScriptedGuest::leave(page, CO_CALL_NMI);
     });
