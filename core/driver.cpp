@@ -18,8 +18,6 @@ constinit FrameCounter all_frames{};
 constinit std::atomic<unsigned> guest_count{0};
 constinit co_u32 refusals = 0;
 
-constexpr std::uint64_t kPreemptAfterMs = 6; // a host tick (250 Hz) and half
-
 co_u32 find_refusals()
 {
     co_u32 found = 0;
@@ -108,7 +106,7 @@ extern "C" {
 CO_ABI co_u32 co_core_start(co_u32 glue_refusals)
 {
     refusals = glue_refusals | find_refusals();
-    CpuWatch::set_limit(co_os_tsc_khz() * kPreemptAfterMs);
+    CpuWatch::set_limit(std::uint64_t{co_os_tsc_khz()} * co_os_longest_stay_us() / 1000);
     HostCpuState::detect();
     return refusals;
 }

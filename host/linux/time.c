@@ -2,8 +2,11 @@
 /* Clocks, one-shot timers, and the watch over CPUs that a guest does not give back. */
 #include <linux/cpumask.h>
 #include <linux/hrtimer.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/moduleparam.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -14,6 +17,10 @@
 #include "glue.h"
 
 #define WATCH_PERIOD_NS (5 * NSEC_PER_MSEC)
+
+static unsigned int co_preempt_after_us;
+module_param_named(preempt_after_us, co_preempt_after_us, uint, 0444);
+MODULE_PARM_DESC(preempt_after_us, "microseconds for which a guest may keep the host's interrupts from a CPU; 0: 5000, or 1.25 ticks if that is longer");
 
 struct co_os_timer {
 	struct hrtimer timer;
@@ -65,6 +72,12 @@ co_u32 co_os_tsc_khz(void)
 	if (now.ns - co_start.ns < MEASURE_NS)
 		return tsc_khz;
 	return mul_u64_u64_div_u64(now.tsc - co_start.tsc, NSEC_PER_MSEC, now.ns - co_start.ns);
+}
+
+co_u32 co_os_longest_stay_us(void)
+{
+	/* A guest with its interrupts on leaves at each tick of the host: less than a tick would suspect all of them */
+	return co_preempt_after_us ?: max_t(u32, 5 * USEC_PER_MSEC, TICK_NSEC * 5 / 4 / NSEC_PER_USEC);
 }
 
 co_u64 co_os_wall_clock_ns(void)

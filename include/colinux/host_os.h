@@ -106,6 +106,9 @@ CO_ABI void co_os_fpu_load(void);
 
 /* TSC ticks per ms of the host's own clock, as well as it is known by now; 0: the TSC is not usable as a clock. */
 CO_ABI co_u32 co_os_tsc_khz(void);
+/* How long a guest may keep a CPU from the host's interrupts, in microseconds: 5 ms, 1.25 of the host's ticks when these are
+ * longer, or what the administrator said. At load. */
+CO_ABI co_u32 co_os_longest_stay_us(void);
 CO_ABI co_u64 co_os_wall_clock_ns(void); /* since 1970, UTC. [atomic] */
 
 /* One-shot timer. `expired(context)` runs [atomic] on any CPU. cancel waits for a running callback unless

@@ -60,6 +60,7 @@ public:
     bool heap_is_exhausted = false;
     unsigned current_cpu = 0;
     std::uint32_t tsc_khz = 1'000'000; // one tick = 1 ns
+    std::uint32_t longest_stay_us = 6000;
     std::uint64_t wall_clock_ns = 1'700'000'000'000'000'000;
     std::function<void()> on_wall_clock; // called at each look, when the answer is made
     bool must_yield = false, must_return = false, msrs_are_lent = false, user_memory_is_bad = false;

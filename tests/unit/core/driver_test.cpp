@@ -2,6 +2,8 @@
 // The driver's own requests: what this machine is, why it may refuse, and guests coming and going.
 #include "tests/unit/core/core_test.hpp"
 
+#include "core/cpu_watch.hpp"
+
 namespace colinux {
 
 namespace {
@@ -44,6 +46,15 @@ TEST_F(DriverTest, Xcr0IsZeroWithoutXsave)
 {
     this_cpu().make_plain();
     EXPECT_EQ(info().host_xcr0, 0u);
+}
+
+// Bug: 6 ms were a tick and a half only where the host has 250 ticks a second.
+TEST_F(DriverTest, LongestStayInAGuestIsTheHosts)
+{
+    host().longest_stay_us = 12'500;
+    host().tsc_khz = 2'000'000;
+    co_core_start(0);
+    EXPECT_EQ(CpuWatch::limit(), 25'000'000u);
 }
 
 TEST_F(DriverTest, MachineWithoutNxIsRefused)
