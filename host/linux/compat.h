@@ -8,6 +8,7 @@
 
 #include <linux/eventfd.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/version.h>
 
 /* The NMI entry that works with whatever stack and NMI mask it finds; made for KVM. */
@@ -25,6 +26,16 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 	vma->vm_flags |= flags;
 }
 #endif
+
+/* Does somebody else want this CPU? The lazy kind of need (6.13 on, RT before) waits for user space, which a guest counts as. */
+static inline bool co_need_resched(void)
+{
+#ifdef TIF_NEED_RESCHED_LAZY
+	if (test_thread_flag(TIF_NEED_RESCHED_LAZY))
+		return true;
+#endif
+	return need_resched();
+}
 
 static inline void co_eventfd_signal(struct eventfd_ctx *context)
 {

@@ -115,7 +115,7 @@ CO_BOOL co_os_must_return(void)
 
 CO_BOOL co_os_must_yield(void)
 {
-	return need_resched() || co_os_must_return();
+	return co_need_resched() || co_os_must_return();
 }
 
 CO_BOOL co_os_msrs_are_lent(void)
@@ -130,7 +130,10 @@ void co_os_yield(CO_BOOL eager)
 	ktime_t pause = ns_to_ktime(YIELD_NS);
 
 	if (!eager) {
-		cond_resched();
+		/* Not cond_resched(): it does nothing where the kernel preempts itself (preempt=full, lazy, RT). But the host's
+		 * handlers, which we call with interrupts off, do not reschedule on their way out. */
+		if (co_need_resched())
+			schedule();
 		return;
 	}
 	/* Not yield(): since 6.6 each call moves the caller's deadline back, and one that yields often then starves
