@@ -10,6 +10,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/smp.h>
 #include <trace/events/ipi.h>
 #include <asm/apic.h>
@@ -129,7 +130,8 @@ void co_os_yield(CO_BOOL eager)
 {
 	ktime_t pause = ns_to_ktime(YIELD_NS);
 
-	if (!eager) {
+	/* Nobody to pause for, not even another vCPU of the guest: whom it waits for runs elsewhere */
+	if (!eager || single_task_running()) {
 		/* Not cond_resched(): it does nothing where the kernel preempts itself (preempt=full, lazy, RT). But the host's
 		 * handlers, which we call with interrupts off, do not reschedule on their way out. */
 		if (co_need_resched())

@@ -86,7 +86,7 @@ CO_ABI CO_BOOL co_os_interrupted(void);
 /* Do system call MSRs of this CPU hold another hypervisor's values until the next return to user space? KVM leaves its
  * guest's there. [off] */
 CO_ABI CO_BOOL co_os_msrs_are_lent(void);
-/* Let others run now. `eager`: even those that would have to wait for our time slice's end. [sleep] */
+/* Let others run now, if there are any. `eager`: even those that would have to wait for our time slice's end. [sleep] */
 CO_ABI void co_os_yield(CO_BOOL eager);
 /* Called once per round trip: the guest ran, which counts as user space for the host's RCU. [off] */
 CO_ABI void co_os_note_guest(void);
