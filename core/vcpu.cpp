@@ -303,6 +303,8 @@ Vcpu::Next Vcpu::serve(InterruptsOff&, co_mailbox& mail)
         return Next::MayYield;
     case CO_CALL_NMI:
         co_os_take_nmi();
+        // Whatever the guest says of its interrupts: when they were on this is an exit like any other, and one that says so
+        // falsely must not keep the CPU
         taken_off_ = CpuWatch::was_preempted(cpu_.load(std::memory_order_relaxed));
         return taken_off_ ? Next::MayYield : Next::Reenter;
     case CO_CALL_MCE:

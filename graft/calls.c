@@ -81,18 +81,18 @@ u64 co_call(u32 call, u64 arg0, u64 arg1, u64 arg2, u64 arg3)
 	return result;
 }
 
-void co_call_from_exception(struct co_passage *passage, u32 call)
+void co_call_from_exception(struct co_passage *passage, u32 call, u32 flags)
 {
 	struct co_mailbox interrupted = passage->mailbox;
 
-	leave(passage, call, 0);
+	leave(passage, call, flags);
 	passage->mailbox = interrupted;
 }
 
 /* From the early gates; cpu < 0: this CPU has not yet told its number to the GDT. */
 void co_early_exception(int cpu, u32 call)
 {
-	co_call_from_exception(co_passage_of(cpu < 0 ? READ_ONCE(co_starting_cpu) : cpu), call);
+	co_call_from_exception(co_passage_of(cpu < 0 ? READ_ONCE(co_starting_cpu) : cpu), call, 0);
 }
 
 void __noreturn co_end(u32 call, u64 arg0, u64 arg1)

@@ -13,10 +13,13 @@ void co_do_machine_check(struct pt_regs *regs);
 
 void co_exc_nmi(struct pt_regs *regs)
 {
-	co_call_from_exception(co_this_passage(), CO_CALL_NMI);
+	/* Where any interrupt could have come the host may run others, too */
+	u32 flags = regs->flags & X86_EFLAGS_IF ? CO_MAILBOX_INTERRUPTS_ON : 0;
+
+	co_call_from_exception(co_this_passage(), CO_CALL_NMI, flags);
 }
 
 void co_do_machine_check(struct pt_regs *regs)
 {
-	co_call_from_exception(co_this_passage(), CO_CALL_MCE);
+	co_call_from_exception(co_this_passage(), CO_CALL_MCE, 0);
 }

@@ -35,8 +35,8 @@ struct co_passage *co_this_passage(void); /* interrupts off */
 u64 co_call(u32 call, u64 arg0, u64 arg1, u64 arg2, u64 arg3);
 /* The same for a caller that has interrupts off and looks at `pending` itself (flags: CO_MAILBOX_*). */
 u64 co_call_interrupts_off(u32 call, u32 flags, u64 arg0);
-/* From an NMI or machine check, at any point, even inside another call. */
-void co_call_from_exception(struct co_passage *passage, u32 call);
+/* From an NMI or machine check, at any point, even inside another call. flags: of what it interrupted. */
+void co_call_from_exception(struct co_passage *passage, u32 call, u32 flags);
 /* Calls that do not return. */
 void __noreturn co_end(u32 call, u64 arg0, u64 arg1);
 

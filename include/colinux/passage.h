@@ -54,7 +54,7 @@
  * otherwise the call returns at once. "May reschedule": the host may run something else first. */
 #define CO_CALL_NONE 0
 #define CO_CALL_INTERRUPT 1   /* arg0 = hardware vector 32..255 taken while the guest ran. May reschedule. */
-#define CO_CALL_NMI 2         /* the guest's NMI entry ran; the NMI is the host's */
+#define CO_CALL_NMI 2         /* the guest's NMI entry ran; the NMI is the host's. CO_MAILBOX_INTERRUPTS_ON: as what it interrupted */
 #define CO_CALL_MCE 3         /* likewise a machine check */
 #define CO_CALL_IDLE 4        /* sleep until pending != 0; returns at once when it already is. May reschedule. */
 #define CO_CALL_YIELD 5       /* give the CPU away once if anyone wants it; for spinners. May reschedule. */

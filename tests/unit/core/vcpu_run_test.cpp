@@ -44,7 +44,7 @@ TEST_F(VcpuRunTest, NobodyRunsAfterAnExitWithInterruptsOff)
 
 TEST_F(VcpuRunTest, HostGetsItsCpuAfterAnExitWithInterruptsOn)
 {
-    for (co_u32 call : {CO_CALL_CLOCK, CO_CALL_SET_TIMER, CO_CALL_DOORBELL, CO_CALL_KICK, CO_CALL_LOCK_KICK})
+    for (co_u32 call : {CO_CALL_CLOCK, CO_CALL_SET_TIMER, CO_CALL_DOORBELL, CO_CALL_KICK, CO_CALL_LOCK_KICK, CO_CALL_NMI})
         EXPECT_EQ(yields_after(call, kOn), 1u) << call;
 }
 
