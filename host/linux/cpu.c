@@ -3,8 +3,8 @@
  * This CPU: interrupts off and on, handing over interrupts and NMIs that arrived while the guest ran, kicks,
  * and when the host wants its CPU back. See host_os.h for the contracts.
  */
+#include <linux/atomic.h>
 #include <linux/hrtimer.h>
-#include <linux/jiffies.h>
 #include <linux/nmi.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
@@ -23,10 +23,12 @@
 
 asmlinkage void co_enter_handler(unsigned long entry);
 
-/* Until when (jiffies) an NMI that nobody else claims is one of ours. Several of ours may be on their way at
- * once, latched or merged, so they cannot be counted. */
-#define NMI_WINDOW (5 * HZ) /* long: a virtual CPU may be off its real one for a while */
-static DEFINE_PER_CPU(unsigned long, co_nmi_window);
+/* While it is positive, an NMI that nobody else claims is one of ours. Several may be on their way at once, latched or
+ * merged, so they cannot be counted; nor does time tell, since a virtual CPU may be off its real one for seconds. But
+ * an NMI comes before any interrupt that is sent later. So it counts the timer interrupts that this CPU has yet to take:
+ * one may have been on its way already when we sent the NMI, the next one proves that the NMI has been here. */
+#define NMI_OUTLASTS 2
+static DEFINE_PER_CPU(atomic_t, co_nmi_awaited);
 
 void co_os_interrupts_off(void)
 {
@@ -81,21 +83,27 @@ void co_os_kick_cpu(co_u32 cpu)
 
 void co_os_send_nmi(co_u32 cpu)
 {
-	WRITE_ONCE(per_cpu(co_nmi_window, cpu), jiffies + NMI_WINDOW);
+	atomic_set(&per_cpu(co_nmi_awaited, cpu), NMI_OUTLASTS);
 	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
 }
 
 static int co_nmi_handler(unsigned int type, struct pt_regs *regs)
 {
-	return time_before(jiffies, this_cpu_read(co_nmi_window)) ? NMI_HANDLED : NMI_DONE;
+	return atomic_read(this_cpu_ptr(&co_nmi_awaited)) > 0 ? NMI_HANDLED : NMI_DONE;
+}
+
+void co_nmi_awaited_less(void)
+{
+	atomic_dec_if_positive(this_cpu_ptr(&co_nmi_awaited));
+}
+
+void co_nmi_awaited_none(void *unused)
+{
+	atomic_set(this_cpu_ptr(&co_nmi_awaited), 0);
 }
 
 int co_cpu_init(void)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		per_cpu(co_nmi_window, cpu) = jiffies;
 	return register_nmi_handler(NMI_UNKNOWN, co_nmi_handler, 0, "colinux");
 }
 

@@ -6,6 +6,8 @@
 int co_cpu_init(void);
 void co_cpu_exit(void);
 void co_time_init(void);
+void co_nmi_awaited_less(void); /* this CPU has taken a timer interrupt */
+void co_nmi_awaited_none(void *unused); /* by an interrupt; no more NMIs will be sent to it */
 
 /* The timers that look after CPUs which a guest keeps: run while guests exist. */
 void co_watch_start(void);

@@ -130,6 +130,7 @@ static enum hrtimer_restart co_watch_expired(struct hrtimer *timer)
 
 	if (next >= nr_cpu_ids)
 		next = cpumask_first(cpu_online_mask);
+	co_nmi_awaited_less();
 	if (next != smp_processor_id())
 		co_core_watch_cpu(next);
 	hrtimer_forward_now(timer, ns_to_ktime(WATCH_PERIOD_NS));
@@ -160,4 +161,5 @@ void co_watch_stop(void)
 		if (timer->function)
 			hrtimer_cancel(timer);
 	}
+	on_each_cpu(co_nmi_awaited_none, NULL, 1);
 }
