@@ -210,6 +210,7 @@ Vcpu::Next Vcpu::burst()
     taken_off_ = false;
     Next next;
     std::uint64_t since = cpu::read_tsc();
+    bool overdue = false;
     do {
         cross(off);
         next = serve(off, page.mailbox);
@@ -217,11 +218,17 @@ Vcpu::Next Vcpu::burst()
             next = Next::MayYield;
         if (next != Next::Reenter) {
             since = cpu::read_tsc();
-        } else if (cpu::read_tsc() - since > CpuWatch::limit()) {
-            // One call after the other, with interrupts off on both sides: as bad as spinning in there, same cure
-            next = Next::MayYield;
-            taken_off_ = true;
-            break;
+            overdue = false;
+        } else if (std::uint64_t now = cpu::read_tsc(); now - since > CpuWatch::limit()) {
+            // One call after the other, with interrupts off on both sides: as bad as spinning in there, same cure. And as
+            // there (CpuWatch::check) not the first time: the CPU itself may have stood still.
+            if (overdue) {
+                next = Next::MayYield;
+                taken_off_ = true;
+                break;
+            }
+            since = now;
+            overdue = true;
         }
         // After a preemption NMI the host's interrupts must have their turn, whether it wants the CPU or not
     } while (next == Next::Reenter ||
