@@ -9,6 +9,7 @@ import subprocess
 import time
 import xml.etree.ElementTree
 
+import report_checks
 import style_checks
 
 JOBS = "2"
@@ -41,13 +42,19 @@ def build_all(report):
     return ok
 
 
-def style(report):
-    for name, check in style_checks.CHECKS.items():
-        if report.wants("style " + name):
+def _checks(report, group, checks):
+    for name, check in checks.items():
+        if report.wants(f"{group} {name}"):
             found = check()
-            with open(report.log_path("style-" + name), "w") as log:
+            with open(report.log_path(f"{group}-{name}"), "w") as log:
                 log.write("\n".join(found))
-            report.result("style " + name, not found, log=log.name)
+            report.result(f"{group} {name}", not found, log=log.name)
+
+
+def style(report):
+    """House rules, and this program's own."""
+    _checks(report, "style", style_checks.CHECKS)
+    _checks(report, "harness", report_checks.CHECKS)
 
 
 CTEST_RESULT = re.compile(r"\s*\d+/\d+ Test\s+#\d+: (.*?) \.\.\.+(\*\*\*| +)(\w[\w ()]*?) +([\d.]+) sec")
