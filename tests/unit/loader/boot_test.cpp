@@ -154,21 +154,22 @@ TEST_F(Boot, ZeroPage)
 {
     LoadedKernel loaded = load();
     auto params = read_guest<boot_params>(memory_, loaded.entry.rsi);
-    EXPECT_EQ(params.hdr.header, 0x53726448u);
+    // The page is packed: a copy of each member, no reference
+    EXPECT_EQ(std::uint32_t{params.hdr.header}, 0x53726448u);
     EXPECT_EQ(params.hdr.type_of_loader, 0xff);
     EXPECT_EQ(params.sentinel, 0);
     std::uint64_t line = params.hdr.cmd_line_ptr | std::uint64_t{params.ext_cmd_line_ptr} << 32;
     EXPECT_STREQ(reinterpret_cast<const char*>(memory_.translate(line, 100)), loaded.command_line.c_str());
     EXPECT_NE(loaded.command_line.find("lockdown=integrity console=hvc0"), std::string::npos);
     std::uint64_t initrd = params.hdr.ramdisk_image | std::uint64_t{params.ext_ramdisk_image} << 32;
-    EXPECT_EQ(params.hdr.ramdisk_size, 5000u);
+    EXPECT_EQ(std::uint32_t{params.hdr.ramdisk_size}, 5000u);
     EXPECT_EQ(read_guest<std::uint8_t>(memory_, initrd + 4999), 0x42);
     ASSERT_EQ(params.e820_entries, 2);
-    EXPECT_EQ(params.e820_table[0].addr, 0u);
-    EXPECT_EQ(params.e820_table[0].size, M);
-    EXPECT_EQ(params.e820_table[0].type, 2u);
-    EXPECT_EQ(params.e820_table[1].addr, kRam);
-    EXPECT_EQ(params.e820_table[1].type, 1u);
+    EXPECT_EQ(std::uint64_t{params.e820_table[0].addr}, 0u);
+    EXPECT_EQ(std::uint64_t{params.e820_table[0].size}, M);
+    EXPECT_EQ(std::uint32_t{params.e820_table[0].type}, 2u);
+    EXPECT_EQ(std::uint64_t{params.e820_table[1].addr}, kRam);
+    EXPECT_EQ(std::uint32_t{params.e820_table[1].type}, 1u);
 }
 
 TEST_F(Boot, ManyRangesGoIntoTheExtension)
