@@ -4,6 +4,7 @@
 #include "core/arch/x86_64/cpu.hpp"
 #include "core/cpu_watch.hpp"
 #include "core/monitor.hpp"
+#include "core/suspects.hpp"
 
 namespace colinux {
 
@@ -73,6 +74,7 @@ Result<void> Vcpu::start(const co_vcpu_entry& entry)
     passage_.set_first_state(entry);
     cpu_state_.begin();
     sleep_ = Sleep::None;
+    suspect_ = false;
     checks_pending_ = false; // it may have run before, and been stopped
     // An IDT at entry has an NMI gate (abi.h): the CPU can be taken back from the first instruction on. It must be from a
     // secondary that spins, with interrupts off, for the one that started it.
@@ -104,13 +106,28 @@ Result<void> Vcpu::run()
             sleep();
             continue;
         }
+        if (suspect_ && !Suspects::enter()) {
+            co_os_pause();
+            continue;
+        }
+        suspect_in_guest_ = suspect_;
         next = burst();
-        if (next != Next::ToUser) // after every burst, also when what it wants to sleep for has come: nobody else would run
+        leave_suspects();
+        if (next == Next::Pause)
+            co_os_pause();
+        else if (next != Next::ToUser) // after every burst, also when what it wants to sleep for has come: nobody else would run
             co_os_yield(next == Next::Yield);
     }
     co_os_fpu_detach(fpu_);
     claimed_.store(false, std::memory_order_release);
     return {};
+}
+
+void Vcpu::leave_suspects()
+{
+    if (suspect_in_guest_)
+        Suspects::leave();
+    suspect_in_guest_ = false;
 }
 
 void Vcpu::fill_end_of_guest()
@@ -224,7 +241,7 @@ Vcpu::Next Vcpu::burst()
             // there (CpuWatch::check) not the first time: the CPU itself may have stood still.
             if (overdue) {
                 next = Next::MayYield;
-                taken_off_ = true;
+                taken_off_ = suspect_ = true;
                 break;
             }
             since = now;
@@ -300,6 +317,10 @@ Vcpu::Next Vcpu::serve(InterruptsOff&, co_mailbox& mail)
     interrupts_on_ = flags & CO_MAILBOX_INTERRUPTS_ON;
     if (call < CO_CALL_COUNT)
         ++calls_[call];
+    if (interrupts_on_ || call == CO_CALL_INTERRUPT || call == CO_CALL_IDLE || call == CO_CALL_YIELD || call == CO_CALL_LOCK_WAIT) {
+        suspect_ = false; // it lets others have the CPU
+        leave_suspects();
+    }
 
     switch (call) {
     case CO_CALL_INTERRUPT:
@@ -313,6 +334,7 @@ Vcpu::Next Vcpu::serve(InterruptsOff&, co_mailbox& mail)
         // Whatever the guest says of its interrupts: when they were on this is an exit like any other, and one that says so
         // falsely must not keep the CPU
         taken_off_ = CpuWatch::was_preempted(cpu_.load(std::memory_order_relaxed));
+        suspect_ |= taken_off_ && !interrupts_on_;
         return taken_off_ ? Next::MayYield : Next::Reenter;
     case CO_CALL_MCE:
         co_os_take_machine_check();
@@ -322,7 +344,7 @@ Vcpu::Next Vcpu::serve(InterruptsOff&, co_mailbox& mail)
         return Next::Sleep;
     case CO_CALL_YIELD:
         taken_off_ = true; // it may spin on its way into an interrupt handler
-        return Next::Yield;
+        return arg0 ? Next::Pause : Next::Yield;
     case CO_CALL_LOCK_WAIT:
         if (lock_kicked_.exchange(false))
             return Next::Reenter;

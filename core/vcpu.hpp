@@ -58,6 +58,7 @@ private:
         Reenter,   // at once
         MayYield,  // at once, unless the host wants the CPU
         Yield,     // let others run, eagerly
+        Pause,     // sleep for a moment
         Sleep,     // let others run, until there is a reason to wake
         ToUser,
     };
@@ -73,6 +74,7 @@ private:
     void set_timer(std::uint64_t deadline);
     bool must_wake();
     void sleep();
+    void leave_suspects();
     void fill_end_of_guest();
     static CO_ABI void timer_expired(void* vcpu);
     static CO_ABI bool wake_condition(void* vcpu);
@@ -98,6 +100,8 @@ private:
     bool nmi_ready_{false};
     bool checks_pending_{false};
     bool interrupts_on_{false};
+    bool suspect_{false};          // was taken off with the guest's interrupts off, and has not shown better manners since
+    bool suspect_in_guest_{false}; // and counts in Suspects
     bool taken_off_{false}; // the guest may have accepted an interrupt without handing it over
 
     std::uint64_t taken_early_[4]{}; // vectors that the host took before the guest handed them over

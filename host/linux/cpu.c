@@ -132,12 +132,23 @@ CO_BOOL co_os_msrs_are_lent(void)
 	return test_thread_flag(TIF_USER_RETURN_NOTIFY);
 }
 
-#define YIELD_NS (50 * NSEC_PER_USEC)
+#define PAUSE_NS (50 * NSEC_PER_USEC)
+
+void co_os_pause(void)
+{
+	ktime_t pause = ns_to_ktime(PAUSE_NS);
+
+	set_current_state(TASK_INTERRUPTIBLE);
+	schedule_hrtimeout_range(&pause, PAUSE_NS / 4, HRTIMER_MODE_REL);
+}
+
+co_u32 co_os_online_cpus(void)
+{
+	return num_online_cpus();
+}
 
 void co_os_yield(CO_BOOL eager)
 {
-	ktime_t pause = ns_to_ktime(YIELD_NS);
-
 	/* Nobody to pause for, not even another vCPU of the guest: whom it waits for runs elsewhere */
 	if (!eager || single_task_running()) {
 		/* Not cond_resched(): it does nothing where the kernel preempts itself (preempt=full, lazy, RT). But the host's
@@ -148,8 +159,7 @@ void co_os_yield(CO_BOOL eager)
 	}
 	/* Not yield(): since 6.6 each call moves the caller's deadline back, and one that yields often then starves
 	 * for seconds while others are runnable. */
-	set_current_state(TASK_INTERRUPTIBLE);
-	schedule_hrtimeout_range(&pause, YIELD_NS / 4, HRTIMER_MODE_REL);
+	co_os_pause();
 }
 
 void co_os_note_guest(void)

@@ -88,6 +88,10 @@ CO_ABI CO_BOOL co_os_interrupted(void);
 CO_ABI CO_BOOL co_os_msrs_are_lent(void);
 /* Let others run now, if there are any. `eager`: even those that would have to wait for our time slice's end. [sleep] */
 CO_ABI void co_os_yield(CO_BOOL eager);
+/* Sleep for a moment (50 us or so), whether anybody else wants the CPU or not. [sleep] */
+CO_ABI void co_os_pause(void);
+/* How many CPUs are online; a CPU may come or go at once. [any] */
+CO_ABI co_u32 co_os_online_cpus(void);
 /* Called once per round trip: the guest ran, which counts as user space for the host's RCU. [off] */
 CO_ABI void co_os_note_guest(void);
 

@@ -57,7 +57,8 @@
 #define CO_CALL_NMI 2         /* the guest's NMI entry ran; the NMI is the host's. CO_MAILBOX_INTERRUPTS_ON: as what it interrupted */
 #define CO_CALL_MCE 3         /* likewise a machine check */
 #define CO_CALL_IDLE 4        /* sleep until pending != 0; returns at once when it already is. May reschedule. */
-#define CO_CALL_YIELD 5       /* give the CPU away once if anyone wants it; for spinners. May reschedule. */
+#define CO_CALL_YIELD 5       /* give the CPU away once if anyone wants it; for spinners. arg0 != 0: sleep for a moment (50 us or
+                               * so) in any case, for who waits for something that is no CPU's to do. May reschedule. */
 #define CO_CALL_LOCK_WAIT 6   /* pv_wait: sleep until CO_CALL_LOCK_KICK for this vCPU; with CO_MAILBOX_INTERRUPTS_ON also
                                * until pending != 0. It may end without a reason: look at the lock. May reschedule. */
 #define CO_CALL_LOCK_KICK 7   /* arg0 = vCPU to wake from CO_CALL_LOCK_WAIT (sticky if it does not wait yet) */

@@ -66,7 +66,8 @@ public:
     bool must_yield = false, must_return = false, msrs_are_lent = false, user_memory_is_bad = false;
     std::set<unsigned> in_service; // vectors that the CPU accepted and nobody ended
     std::deque<std::function<void()>> while_waiting; // one per sleep; none left = a signal comes
-    std::function<void()> on_yield = [] {};
+    std::function<void()> on_yield = [] {}, on_pause = [] {};
+    unsigned online_cpus = 2;
     std::function<void()> on_take_nmi = [] {};
     std::function<void(unsigned vector)> on_take_interrupt = [](unsigned) {};
     std::function<void(co_passage&)> guest; // plays the guest at each crossing (ScriptedGuest)

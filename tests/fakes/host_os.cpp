@@ -72,6 +72,14 @@ CO_ABI bool co_os_must_return(void) { return host().must_return; }
 CO_ABI bool co_os_msrs_are_lent(void) { return host().msrs_are_lent; }
 CO_ABI bool co_os_interrupted(void) { return host().must_return; }
 
+CO_ABI co_u32 co_os_online_cpus(void) { return host().online_cpus; }
+
+CO_ABI void co_os_pause(void)
+{
+    host().may_sleep("pause");
+    host().on_pause();
+}
+
 CO_ABI void co_os_yield(bool eager)
 {
     host().may_sleep(eager ? "yield_eagerly" : "yield");

@@ -138,6 +138,15 @@ TEST_F(VcpuRunTest, YieldIsEager)
     EXPECT_EQ(host().count("yield_eagerly"), 1u);
 }
 
+// Bug: a console that waited for its full ring yielded to nobody, a thousand times in no time, and threw text away.
+TEST_F(VcpuRunTest, YieldThatWantsToSleepSleepsWhoeverWantsTheCpu)
+{
+    script.calls(CO_CALL_YIELD, {1});
+    guest.run();
+    EXPECT_EQ(host().count("pause"), 1u);
+    EXPECT_EQ(host().count("yield_eagerly"), 0u);
+}
+
 TEST_F(VcpuRunTest, InterruptsStayInTheBurstWhileTheHostDoesNotWantTheCpu)
 {
     script.calls(CO_CALL_INTERRUPT, {0x20}).calls(CO_CALL_INTERRUPT, {0x21}).calls(CO_CALL_INTERRUPT, {0x22});
