@@ -10,7 +10,7 @@
 
 #include "graft.h"
 
-#define YIELDS_WHEN_FULL 1000
+#define PAUSES_WHEN_FULL 100000 /* of at least 50 us */
 
 static DEFINE_RAW_SPINLOCK(lock);
 static struct co_console_ring *ring;
@@ -76,14 +76,19 @@ bool co_ring_size_changed(u16 *rows, u16 *columns)
 	return true;
 }
 
-/* The ring may be full: give the daemon time to read, but not for ever, it may be gone */
+/* The ring may be full: give the daemon time to read. It may be off its CPU for long; only when it reads nothing at all it is gone */
 static void write_line_part(const char *text, u32 count)
 {
 	u32 done = co_ring_write(text, count), tries;
 
-	for (tries = 0; done < count && tries < YIELDS_WHEN_FULL && !in_nmi(); tries++) {
-		co_call(CO_CALL_YIELD, 0, 0, 0, 0);
-		done += co_ring_write(text + done, count - done);
+	for (tries = 0; done < count && tries < PAUSES_WHEN_FULL && !in_nmi(); tries++) {
+		u32 more;
+
+		co_call(CO_CALL_YIELD, 1, 0, 0, 0);
+		more = co_ring_write(text + done, count - done);
+		done += more;
+		if (more)
+			tries = 0;
 	}
 	if (done < count)
 		ring->dropped += count - done;
