@@ -36,6 +36,9 @@ extern void (*x86_idle)(void);
 #define co_forbid_parallel_start() do { } while (0)
 #endif
 
+/* 6.5: kernel/cpu.c brings CPUs up in step: a new one spins in cpuhp_ap_sync_alive(); before, in wait_for_master_cpu() */
+#define CO_BRINGUP_IN_STEP CO_SINCE(6, 5)
+
 /* 6.6: struct apic has fewer members and an unsigned APIC id */
 #if CO_SINCE(6, 6)
 #define CO_APIC_HAS_PACKAGE_ID 0

@@ -69,6 +69,9 @@ void co_cpuid(unsigned int *eax, unsigned int *ebx, unsigned int *ecx, unsigned 
 unsigned int co_redirect_calls(void *function, const void *target, const void *replacement);
 unsigned int co_change_immediates(void *function, u32 old, u32 new);
 bool co_redirect_jump(u8 *jump, const void *target, const void *replacement);
+/* The first place of these bytes in `function`; NULL: none. */
+u8 *co_find_bytes(void *function, const u8 *bytes, size_t count);
+void co_write_jump(u8 *place, const void *target); /* five bytes */
 void co_choose_return_thunk(void); /* once the kernel has chosen its own */
 
 void co_time_init(void);           /* time.c */
@@ -78,6 +81,7 @@ void co_idle(void);                /* idle.c */
 void co_smp_init(void);            /* smp.c */
 extern unsigned int co_starting_cpu; /* the CPU that runs on early gates; 0 at boot */
 void co_spinlocks_init(void);      /* spinlocks.c; more than one vCPU */
+void co_let_through(unsigned int cpu); /* about to start: what it would wait for with interrupts off is said beforehand */
 void co_early_console_init(void);  /* console_early.c */
 u32 co_ring_write(const char *text, u32 count);
 u32 co_ring_read(char *text, u32 count);

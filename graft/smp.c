@@ -36,6 +36,7 @@ static int wake_cpu(co_apic_id apic_id, unsigned long start_address)
 	unsigned int attempt;
 
 	WRITE_ONCE(co_starting_cpu, apic_id);
+	co_let_through(apic_id);
 	for (attempt = 0; attempt < START_ATTEMPTS; attempt++) {
 		error = co_call(CO_CALL_CPU_START, apic_id, (u64)startup_code, stack, __pa_symbol(init_top_pgt));
 		if (error != EBUSY) /* it may still be on its way out of a CO_CALL_CPU_STOP */

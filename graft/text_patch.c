@@ -83,6 +83,23 @@ unsigned int co_change_immediates(void *function, u32 old, u32 new)
 	return count;
 }
 
+u8 *co_find_bytes(void *function, const u8 *bytes, size_t count)
+{
+	u8 *code = function, *end = code + size_of(function);
+
+	for (; code + count <= end; code++) {
+		if (memcmp(code, bytes, count) == 0)
+			return code;
+	}
+	return NULL;
+}
+
+void co_write_jump(u8 *place, const void *target)
+{
+	*place = JUMP;
+	set_target(place, place, target);
+}
+
 /* Until here the thunk is a plain return. Runs before the second CPU starts. */
 void co_choose_return_thunk(void)
 {
