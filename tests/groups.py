@@ -133,7 +133,7 @@ def _two_at_a_time(report, runs):
             for done in concurrent.futures.as_completed([pool.submit(run) for run in runs]):
                 done.result()
         except BaseException:
-            report.stopping = True
+            report.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -5,6 +5,7 @@ one; at the end where the time went, and the sum. Safe to use from several threa
 A test that failed is run once more. When it passes then it is `flaky`: named at the end, and no failure of the whole, unless
 the first failure was of a kind that is never chance (NEVER_CHANCE), or more than FLAKY_ALLOWED were flaky.
 """
+import contextlib
 import os
 import re
 import signal
@@ -23,15 +24,19 @@ SECONDS_TO_TIDY_UP = 20
 LONGEST_SHOWN = 12
 
 
-def run_to_end(command, timeout, log, **more):
+def run_to_end(command, timeout, log, running=None, **more):
     """Exit code of `command`, whose output goes to the file `log`; None when it did not end in `timeout` seconds. It is a
-    process group of its own, and none of that is left: a forgotten emulator would slow the next test into failure."""
+    process group of its own, and none of that is left: a forgotten emulator would slow the next test into failure.
+    `running`: a set that holds the process while it runs."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **more)
+    running = set() if running is None else running
+    running.add(process)
     try:
         return process.wait(timeout)
     except subprocess.TimeoutExpired:
         return None
     finally:
+        running.discard(process)
         _end_group(process)
 
 
@@ -60,6 +65,7 @@ class Report:
         self.lock = threading.Lock()
         self.built = {}
         self.stopping = False  # after Ctrl-C nothing begins any more
+        self.running = set()   # processes, each the first of its group
         os.makedirs(LOGS, exist_ok=True)
 
     def wants(self, name):
@@ -115,16 +121,19 @@ class Report:
             if not ok:  # no chance then
                 with self.lock:
                     self.flaky.remove((name, first))
-        self.result(name, ok, time.monotonic() - began, log)
+        if not self.stopping:
+            self.result(name, ok, time.monotonic() - began, log)
         return ok
 
     def _try_once(self, command, timeout, log, **more):
         with open(log, "w") as file:
             try:
-                code = run_to_end(command, timeout, file, **more)
+                code = run_to_end(command, timeout, file, self.running, **more)
             except OSError as error:
                 file.write(f"{error}\n")
                 return False
+        if self.stopping:
+            return False
         if code is None:
             with open(log, "a") as file:
                 file.write(f"\n./test: no end after {timeout} s\n")
@@ -142,6 +151,13 @@ class Report:
             if not self.built[name]:
                 self.result("build " + name, False, time.monotonic() - began, log)
         return self.built[name]
+
+    def stop(self):
+        """After Ctrl-C: ends what runs. Its threads tidy up."""
+        self.stopping = True
+        for process in list(self.running):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
 
     def interrupted(self):
         self.result("everything before Ctrl-C", False)

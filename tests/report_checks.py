@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import tempfile
+import threading
 import time
 
 import report
@@ -45,6 +46,17 @@ def nothing_of_a_test_is_left():
     return _expect("exit code of what had no end", code, None)
 
 
+def ctrl_c_ends_what_runs():
+    with _scratch() as (_, tests, _):
+        thread = threading.Thread(target=tests.run, args=("test", ["sleep", "600"], 600))
+        thread.start()
+        while not tests.running:
+            time.sleep(0.01)
+        tests.stop()
+        thread.join(60)
+        return _expect("still runs", thread.is_alive(), False) + _expect("passed", tests.passed, 0)
+
+
 def what_passes_the_second_time_is_flaky():
     with _scratch() as (folder, tests, said):
         for number in range(report.FLAKY_ALLOWED + 1):
@@ -68,5 +80,5 @@ def what_fails_twice_has_failed():
         return _expect("exit code", tests.conclude(), 1) + _expect("failed", [name for name, _ in tests.failed], ["test"])
 
 
-CHECKS = {"nothing-is-left": nothing_of_a_test_is_left, "flaky": what_passes_the_second_time_is_flaky, "leak": a_leak_is_never_chance,
-          "fails-twice": what_fails_twice_has_failed}
+CHECKS = {"nothing-is-left": nothing_of_a_test_is_left, "ctrl-c": ctrl_c_ends_what_runs,
+          "flaky": what_passes_the_second_time_is_flaky, "leak": a_leak_is_never_chance, "fails-twice": what_fails_twice_has_failed}
