@@ -17,6 +17,21 @@ namespace {
 constinit FrameCounter all_frames{};
 constinit std::atomic<unsigned> guest_count{0};
 constinit co_u32 refusals = 0;
+constinit std::atomic_flag search_for_memory{};
+
+// One search at a time: each takes more than it needs, for a moment, so that its large run can form; two at once found the host's memory
+// in pieces that neither had left behind. Interrupted: a signal came while it waited for the other one.
+Result<void> allocate_memory(Monitor& monitor, co_allocate_memory& request)
+{
+    while (search_for_memory.test_and_set(std::memory_order_acquire)) {
+        if (co_os_interrupted())
+            return Error::Interrupted;
+        co_os_pause();
+    }
+    Result<void> allocated = monitor.allocate_memory(request);
+    search_for_memory.clear(std::memory_order_release);
+    return allocated;
+}
 
 co_u32 find_refusals()
 {
@@ -144,7 +159,7 @@ CO_ABI co_s64 co_core_guest_request(void* guest, co_u32 code, void* argument, co
         return -static_cast<co_s64>(Error::GuestEnded);
     switch (code) {
     case CO_ALLOCATE_MEMORY:
-        return to_errno(monitor.allocate_memory(*static_cast<co_allocate_memory*>(argument)));
+        return to_errno(allocate_memory(monitor, *static_cast<co_allocate_memory*>(argument)));
     case CO_GET_MEMORY:
         return to_errno(monitor.get_memory(*static_cast<co_get_memory*>(argument)));
     case CO_SET_PASSAGE:

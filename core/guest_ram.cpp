@@ -11,8 +11,9 @@ namespace colinux {
 namespace {
 
 // A block that the host hands out need not lie beside the one before. So that one large run can form, up to this
-// share of the wanted memory is taken in addition, for a moment.
+// share of the wanted memory is taken in addition, for a moment; for a small guest on a host whose memory is in pieces, more.
 constexpr std::uint64_t kSurplusShare = 2; // half as much again
+constexpr std::uint64_t kLeastSurplus = 512ull << 20;
 
 constexpr std::uint64_t kMostBytes = 1ull << 42; // 4 TiB: the list of blocks stays a size that a kernel heap can serve
 
@@ -68,7 +69,8 @@ Result<void> GuestRam::allocate(std::uint64_t bytes, std::uint64_t contiguous, F
     if (bytes == 0 || bytes > kMostBytes || !is_aligned(bytes, CO_BLOCK_SIZE) || contiguous > bytes)
         return Error::InvalidArgument;
 
-    block_capacity_ = (bytes + bytes / kSurplusShare) / CO_BLOCK_SIZE + 1;
+    std::uint64_t surplus = bytes / kSurplusShare > kLeastSurplus ? bytes / kSurplusShare : kLeastSurplus;
+    block_capacity_ = (bytes + surplus) / CO_BLOCK_SIZE + 1;
     blocks_ = static_cast<Block*>(co_os_heap_allocate(block_capacity_ * sizeof(Block)));
     Result<void> collected = blocks_ ? collect(bytes, contiguous, found) : Error::NoMemory;
     if (collected) {

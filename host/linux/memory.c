@@ -2,7 +2,9 @@
 /* Heap, runs and frames. Frames of runs are ordinary pages with a reference count each, so that user mappings
  * of guest RAM work with O_DIRECT and io_uring. */
 #include <linux/gfp.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <asm/io.h>
@@ -28,12 +30,23 @@ co_u64 co_os_run_limit(void)
 	return PAGE_SIZE << LARGEST_ORDER;
 }
 
+/* What a guest takes is pinned. The host keeps a share of its memory (1/32, at most 512 MiB) to go on with. */
+static bool co_host_can_spare(co_u64 bytes)
+{
+	unsigned long reserve = min_t(unsigned long, totalram_pages() / 32, SZ_512M >> PAGE_SHIFT);
+
+	return si_mem_available() > (long)(reserve + (bytes >> PAGE_SHIFT));
+}
+
 co_u64 co_os_run_allocate(co_u64 bytes)
 {
 	gfp_t flags = GFP_HIGHUSER | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN;
 	unsigned int order = get_order(bytes);
 	struct page *pages;
 
+	cond_resched(); /* many come one after the other, and each is zeroed: without direct reclaim nothing in here lets others run */
+	if (!co_host_can_spare(bytes))
+		return 0;
 	/* Large blocks only where they lie ready; compaction is for the smallest, when nothing else is left */
 	if (bytes > CO_BLOCK_SIZE)
 		flags &= ~__GFP_DIRECT_RECLAIM;

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 using colinux::host;
 
@@ -32,6 +33,7 @@ CO_ABI co_u64 co_os_run_limit(void) { return host().run_limit; }
 CO_ABI co_u64 co_os_run_allocate(co_u64 bytes)
 {
     host().may_sleep("run_allocate");
+    std::exchange(host().on_run_allocate, [] {})();
     if (bytes > host().run_limit)
         host().violation("a run larger than the limit");
     return host().allocation_fails() ? 0 : host().take_run(bytes);

@@ -15,7 +15,7 @@ protected:
     GuestRam::Found found{};
 
     // The largest blocks that the host gives are of 2 MiB, at these places, in this order
-    void host_has(std::initializer_list<std::uint64_t> blocks)
+    void host_has(const std::vector<std::uint64_t>& blocks)
     {
         host().run_limit = 2 * kMiB;
         host().free_runs.clear();
@@ -58,6 +58,20 @@ TEST_F(GuestRamTest, RunAmongScatteredBlocksIsFoundAndSurplusReleased)
     EXPECT_EQ(host().frames(), 8 * kMiB / kPageSize);
     EXPECT_EQ(counter.frames(), 8 * kMiB / kPageSize);
     EXPECT_TRUE(ram.contains(Phys{0x3000'0000}, 6 * kMiB));
+}
+
+// Bug: a small guest was refused on a host that had been up for a while: the search ended at 1.5 times its size.
+TEST_F(GuestRamTest, RunOfASmallGuestIsFoundAfterManyBlocksThatAreAlone)
+{
+    std::vector<std::uint64_t> starts;
+    for (std::uint64_t i = 0; i < 100; i++)
+        starts.push_back(0x1'0000'0000 + i * 0x1000'0000);
+    for (std::uint64_t start : {0x3000'0000, 0x3020'0000, 0x3040'0000})
+        starts.push_back(start);
+    host_has(starts);
+    ASSERT_TRUE(ram.allocate(8 * kMiB, 6 * kMiB, found));
+    EXPECT_TRUE(ram.contains(Phys{0x3000'0000}, 6 * kMiB));
+    EXPECT_EQ(host().frames(), 8 * kMiB / kPageSize);
 }
 
 TEST_F(GuestRamTest, RunThatAppearsInReverseOrderIsFound)

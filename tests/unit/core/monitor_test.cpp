@@ -59,6 +59,24 @@ TEST_F(MonitorTest, MemoryIsListedAndMapped)
     EXPECT_EQ(co_core_guest_frame(guest, 8 * kMiB), 0u);
 }
 
+// Bug: of two guests that started at once each took what the other one's large run needed, and both were refused.
+TEST_F(MonitorTest, OneSearchForMemoryAtATime)
+{
+    co_create_guest create{2, 0, {}};
+    void* other = nullptr;
+    ASSERT_EQ(co_core_device_request(CO_CREATE_GUEST, &create, &other), 0);
+    unsigned waits = 0;
+    host().on_run_allocate = [&] {
+        host().on_pause = [&] { host().must_return = ++waits == 3; };
+        co_allocate_memory memory{2 * kMiB, 0, 0, 0, {}};
+        EXPECT_EQ(co_core_guest_request(other, CO_ALLOCATE_MEMORY, &memory, 0, nullptr), -4) << "a signal ends the wait";
+        host().must_return = false;
+    };
+    EXPECT_EQ(allocate(2 * kMiB), 0);
+    EXPECT_EQ(waits, 3u);
+    co_core_guest_release(other);
+}
+
 TEST_F(MonitorTest, ShortListIsFilledAsFarAsItGoes)
 {
     host().free_runs = {{0x1000'0000, 2 * kMiB}, {0x2000'0000, 2 * kMiB}, {0x3000'0000, 2 * kMiB}};
