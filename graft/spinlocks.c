@@ -6,8 +6,8 @@
  *   - spinlocks: the kernel's paravirtual ones, with pv_wait also yielding when the value has changed (the head
  *     of a queue whose lock was stolen is not hashed again and spins) and a far shorter spin before it;
  *   - stop_machine(): the call in its loop becomes a yield;
- *   - a new CPU that spins until the one that starts it lets it through: from 6.5 on the loop becomes one that yields,
- *     before it finds that it is let through already. Two guests that start would else hold two CPUs for ever;
+ *   - a new CPU that spins until the one that starts it lets it through: on kernels from 6.5 on its loop becomes one that
+ *     yields, on older ones it is let through beforehand. Two guests that start could else hold two CPUs for ever;
  *   - rwlocks: rwlocks.c.
  */
 #include <linux/cpuhotplug.h>

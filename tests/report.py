@@ -18,7 +18,8 @@ SHOWN_LINES = 60
 REASON = re.compile(r"^(FAILED|lab: |colinux: |.*: error: |\./test: )|^guest \S+: |: Failure$|ERROR: \w+Sanitizer|runtime error: ")
 REASONS = 8
 NEVER_CHANCE = re.compile(r"host died|kernel complained|host complains|frames? (is|are) left|guest is left|not in time: (no_frames|rmmod)|Sanitizer|"
-                          r"runtime error: |libFuzzer|did NOT match|registers changed|NMIs were lost|wrong data|outlived its process")
+                          r"runtime error: |libFuzzer|did NOT match|registers changed|NMIs were lost|FAILED: payload|"
+                          r"^memory_region_ops|exit code 1[0-5] instead of", re.M)  # hardware_trace; a guest that panicked or was killed
 FLAKY_ALLOWED = 2
 SECONDS_TO_TIDY_UP = 20
 LONGEST_SHOWN = 12
