@@ -24,6 +24,8 @@ UNIT_TIMEOUT = 600  # for one test; the longest takes a few seconds
 SCRIPT_SECONDS = 1500
 SECONDS_TO_TELL = 120
 
+FOLDERS = {"payload": "payloads", "system": "system"}
+
 # Lab tests that take longest begin first, so that none is left over when the others are done
 LONGEST = ("system hardware_trace", "system guest_power_off", "system try", "payload registers", "system one_cpu", "system guest_cpu_models",
            "system guest_kernels", "payload nmi_storm", "system guest_kill", "system two_guests", "system host_preemption", "system translated_code",
@@ -32,6 +34,11 @@ LONGEST = ("system hardware_trace", "system guest_power_off", "system try", "pay
 
 def _cmake(preset):
     return ["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, "-j", JOBS]
+
+
+def build_tests(report):
+    """Unit tests and fuzz targets: one build under the sanitizers."""
+    return report.build("sanitize", *_cmake("sanitize"))
 
 
 def build_all(report):
@@ -62,11 +69,10 @@ CTEST_RESULT = re.compile(r"\s*\d+/\d+ Test\s+#\d+: (.*?) \.\.\.+(\*\*\*| +)(\w[
 
 def unit(report):
     """GoogleTest programs under AddressSanitizer and UBSan, by ctest; those that fail are shown at the end."""
-    if not report.build("sanitize", *_cmake("sanitize")):
+    if not build_tests(report):
         return
-    kernels = subprocess.run(["tools/test-kernels"], stdout=subprocess.PIPE, text=True).stdout.strip()
-    again = []
-    for name, ctest_name, status, seconds, said in _ctest(report, kernels, ["-R", re.escape(report.name_filter)] if report.name_filter else []):
+    kernels, again = _test_kernels(), []
+    for name, ctest_name, status, seconds, said in _ctest(report, kernels, _ctest_filter(report)):
         log = report.log_path(name)
         with open(log, "w") as file:
             file.write(said or status)
@@ -85,7 +91,24 @@ def unit(report):
             report.result(name, False, seconds, log)
 
 
-def _ctest(report, kernels, options):
+def unit_once(report, options, suffix):
+    """The unit tests, each once, with more options of ctest; `suffix` is put behind each name."""
+    for name, _, status, seconds, said in _ctest(report, _test_kernels(), [*options, *_ctest_filter(report)], suffix):
+        log = report.log_path(name)
+        with open(log, "w") as file:
+            file.write(said or status)
+        report.result(name, False, seconds, log)
+
+
+def _test_kernels():
+    return subprocess.run(["tools/test-kernels"], stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def _ctest_filter(report):
+    return ["-R", re.escape(report.name_filter)] if report.name_filter else []
+
+
+def _ctest(report, kernels, options, suffix=""):
     """Runs ctest, reports what passes, returns (name, ctest's name, status, seconds, output) of what fails."""
     results = os.path.abspath(os.path.join("build", "test-logs", "unit.xml"))
     command = ["ctest", "--test-dir", "build/sanitize", "-j", JOBS, "--timeout", str(UNIT_TIMEOUT), "--output-junit", results, *options]
@@ -94,7 +117,7 @@ def _ctest(report, kernels, options):
     for text in process.stdout:
         found = CTEST_RESULT.match(text)
         if found and found[3] == "Passed":
-            report.result(_unit_name(found[1]), True, float(found[4]))
+            report.result(_unit_name(found[1]) + suffix, True, float(found[4]))
     process.wait()
     failed = []
     for case in xml.etree.ElementTree.parse(results).getroot().iter("testcase"):
@@ -102,7 +125,7 @@ def _ctest(report, kernels, options):
         if status == "notrun":
             report.say(f"skipped {_unit_name(name)}")
         elif status != "run":
-            failed.append((_unit_name(name), name, status, float(case.get("time")), case.findtext("system-out")))
+            failed.append((_unit_name(name) + suffix, name, status, float(case.get("time")), case.findtext("system-out")))
     return failed
 
 
@@ -110,23 +133,28 @@ def _unit_name(name):
     return "unit " + re.sub(r" +# GetParam.*", "", name)
 
 
+def fuzz_targets(report):
+    targets = [target for target in sorted(glob.glob("build/sanitize/tests/fuzz/fuzz_*")) if os.access(target, os.X_OK) and os.path.isfile(target)]
+    return [target for target in targets if report.wants("fuzz " + os.path.basename(target))]
+
+
+def fuzz_command(target, options):
+    name = os.path.basename(target)
+    corpus = os.path.join("build", "fuzz-corpus", name)
+    os.makedirs(corpus, exist_ok=True)
+    seeds = [folder for folder in (os.path.join("tests/fuzz/corpus", name),) if os.path.isdir(folder)]
+    return [target, "-timeout=60", f"-artifact_prefix=build/test-logs/{name}-", *options, corpus, *seeds]
+
+
 def fuzz(report):
-    if not report.build("sanitize", *_cmake("sanitize")):
+    if not build_tests(report):
         return
-    runs = []
-    for target in sorted(glob.glob("build/sanitize/tests/fuzz/fuzz_*")):
-        name = os.path.basename(target)
-        if os.access(target, os.X_OK) and os.path.isfile(target) and report.wants("fuzz " + name):
-            corpus = os.path.join("build", "fuzz-corpus", name)
-            os.makedirs(corpus, exist_ok=True)
-            seeds = [folder for folder in (os.path.join("tests/fuzz/corpus", name),) if os.path.isdir(folder)]
-            command = [target, f"-runs={FUZZ_RUNS}", f"-max_total_time={FUZZ_SECONDS}", f"-seed={FUZZ_SEED}", "-timeout=60",
-                       f"-artifact_prefix=build/test-logs/{name}-", corpus, *seeds]
-            runs.append(functools.partial(report.run, "fuzz " + name, command, FUZZ_TIMEOUT, again=False))
-    _two_at_a_time(report, runs)
+    options = [f"-runs={FUZZ_RUNS}", f"-max_total_time={FUZZ_SECONDS}", f"-seed={FUZZ_SEED}"]
+    two_at_a_time(report, [functools.partial(report.run, "fuzz " + os.path.basename(target), fuzz_command(target, options), FUZZ_TIMEOUT, again=False)
+                           for target in fuzz_targets(report)])
 
 
-def _two_at_a_time(report, runs):
+def two_at_a_time(report, runs):
     """Calls each; what one raises is raised. After Ctrl-C none begins any more."""
     with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
         try:
@@ -141,7 +169,7 @@ def _two_at_a_time(report, runs):
 def run_in_lab(report, jobs):
     """`jobs`: what the groups returned, {name: function that runs and reports it}."""
     began = time.monotonic()
-    _two_at_a_time(report, [jobs[name] for name in sorted(jobs, key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))])
+    two_at_a_time(report, [jobs[name] for name in sorted(jobs, key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))])
     report.say(f"the lab: {len(jobs)} tests in {time.monotonic() - began:.0f} s")
 
 
@@ -151,23 +179,34 @@ def _images(path):
         return re.findall(r"^(?:guest|\./try .*--kernel) (6\.\S+)", file.read(), re.M)
 
 
-def _scripts(report, group, folder):
-    names = {f"{group} {os.path.basename(path)[:-5]}": os.path.abspath(path) for path in sorted(glob.glob(f"tests/{folder}/*.test"))}
-    names = {name: path for name, path in names.items() if report.wants(name)}
-    if not names or not build_all(report):
-        return {}
-    for image in sorted({image for path in names.values() for image in _images(path)}):
-        if not report.build(f"image-{image}", ["tools/fetch-image", image]):
-            return {}
-    environment = {**os.environ, "COLINUX_TEST_SECONDS": str(SCRIPT_SECONDS)}
-    return {name: functools.partial(report.run, name, [path], SCRIPT_SECONDS + SECONDS_TO_TELL, env=environment) for name, path in names.items()}
+def lab_scripts(report, groups=("payload", "system")):
+    """{name: path} of the lab's tests."""
+    found = {f"{group} {os.path.basename(path)[:-5]}": path for group in groups for path in sorted(glob.glob(f"tests/{FOLDERS[group]}/*.test"))}
+    return {name: path for name, path in found.items() if report.wants(name)}
+
+
+def prepare_lab(report, scripts):
+    """Builds what `scripts` ({name: path}) need. Returns whether that went well."""
+    return not scripts or build_all(report) and all(report.build(f"image-{image}", ["tools/fetch-image", image])
+                                                    for image in sorted({image for path in scripts.values() for image in _images(path)}))
+
+
+def run_script(report, name, path, environment=None, again=True):
+    """Runs and reports one test in the lab."""
+    environment = {**os.environ, "COLINUX_TEST_SECONDS": str(SCRIPT_SECONDS), **(environment or {})}
+    return report.run(name, [os.path.abspath(path)], SCRIPT_SECONDS + SECONDS_TO_TELL, again, env=environment)
+
+
+def _scripts(report, group):
+    scripts = lab_scripts(report, (group,))
+    return {name: functools.partial(run_script, report, name, path) for name, path in scripts.items()} if prepare_lab(report, scripts) else {}
 
 
 def payload(report):
     """Tiny guests on the bare driver."""
-    return _scripts(report, "payload", "payloads")
+    return _scripts(report, "payload")
 
 
 def system(report):
     """Everything together, in the lab."""
-    return _scripts(report, "system", "system")
+    return _scripts(report, "system")
