@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 
 MAX_LINES = 500
 CODE = (".c", ".h", ".cpp", ".hpp", ".S", ".py", ".sh", ".test", ".cmake", ".ld")
@@ -115,4 +116,11 @@ def hosts():
             for number, line in enumerate(_text(name).splitlines(), 1) for found in [mirror.search(line)] if found]
 
 
-CHECKS = {"spdx": spdx, "file-size": file_size, "test-size": test_size, "layers": layers, "links": links, "hosts": hosts}
+def mutants():
+    """Each wrong change of tests/mutants still fits the tree."""
+    sys.path.insert(0, os.path.join("tests", "mutants"))
+    import mutants as list_of_mutants
+    return list_of_mutants.misfits(_text)
+
+
+CHECKS = {"spdx": spdx, "file-size": file_size, "test-size": test_size, "layers": layers, "links": links, "hosts": hosts, "mutants": mutants}

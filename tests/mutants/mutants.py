@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Small wrong changes, each of which some test must catch: a test that cannot fail proves nothing. `tests/mutants/run` tries them;
+the style check `mutants` sees that each still fits the tree.
+
+A mutant is one piece of text that stands once in its file, what it becomes, and who is to notice: a unit test program, or a
+test script in the lab."""
+from collections import namedtuple
+
+Mutant = namedtuple("Mutant", "name file old new by")
+
+CORE, VIRTIO, DEVICES, LOADER, VMM = "core_test", "virtio_test", "devices_test", "loader_test", "vmm_test"
+
+MUTANTS = [
+    # the run loop
+    Mutant("a wake is lost", "core/vcpu.cpp", "        co_os_wake(waiter_);\n", "", CORE),
+    Mutant("a kick is lost", "core/vcpu.cpp", "        co_os_kick_cpu(cpu_.load(std::memory_order_relaxed));\n        break;\n", "        break;\n", CORE),
+    Mutant("a lock wait with interrupts off ends by what is pending", "core/vcpu.cpp",
+           "bool can_take = sleep_ == Sleep::Idle || interrupts_on_;", "bool can_take = true;", CORE),
+    Mutant("a lock's kick is not kept for who waits later", "core/vcpu.cpp", "        if (lock_kicked_.exchange(false))\n            return Next::Reenter;\n", "", CORE),
+    Mutant("the host's interrupt is eaten", "core/vcpu.cpp", "        if (!was_taken(arg0) || co_os_vector_in_service() == arg0)\n            co_os_take_interrupt(arg0);\n",
+           "", CORE),
+    Mutant("an accepted interrupt is forgotten", "core/vcpu.cpp", "        take_accepted_interrupts();\n    cpu_state_", "        (void)0;\n    cpu_state_", CORE),
+    Mutant("the host does not get its CPU after a burst", "core/vcpu.cpp", "            co_os_yield(next == Next::Yield);\n", "            (void)0;\n", CORE),
+    Mutant("the host's end of the guest is not seen in a burst", "core/vcpu.cpp", " && !co_os_must_yield() && !monitor_.ended()", " && !co_os_must_yield()", CORE),
+    Mutant("an NMI of the passage is eaten", "core/vcpu.cpp", "        ++passage_nmis_;\n        co_os_take_nmi();\n", "        ++passage_nmis_;\n", CORE),
+    Mutant("a timer that is due never comes", "core/vcpu.cpp",
+           "        co_os_timer_stop(timer_);\n        __atomic_fetch_or(&passage_.page().pending, co_u64{1} << CO_PENDING_TIMER, __ATOMIC_SEQ_CST);\n",
+           "        co_os_timer_stop(timer_);\n", CORE),
+    Mutant("both clocks are read once", "core/vcpu.cpp", "constexpr unsigned kClockTries = 10;", "constexpr unsigned kClockTries = 1;", CORE),
+    # the watch
+    Mutant("an overdue stay gets an NMI at once", "core/cpu_watch.cpp", "if (slot.kicked.exchange(entered, std::memory_order_relaxed) != entered) {",
+           "if (slot.kicked.exchange(entered, std::memory_order_relaxed) == 1) {", CORE),
+    Mutant("a late NMI is taken for the next stay's", "core/cpu_watch.cpp", "    slot.preempted.store(entered, std::memory_order_relaxed);\n",
+           "    slot.preempted.store(slot.stay, std::memory_order_relaxed);\n", CORE),
+    Mutant("suspects may be on all CPUs", "core/suspects.cpp", "cpus > 1 ? cpus - 1 : 1", "cpus", CORE),
+    Mutant("a suspect stays one for ever", "core/vcpu.cpp", "        suspect_ = false; // it lets others have the CPU\n        leave_suspects();\n", "", CORE),
+    # the host's state
+    Mutant("an MSR is not given back to the host", "core/host_cpu_state.cpp",
+           "(page.msr_unsure || page.msr[i] != host_msr_[i]))\n            cpu::write_msr(kMsrs[i], host_msr_[i]);\n    }\n}\n\n// The host's perf",
+           "page.msr_unsure)\n            cpu::write_msr(kMsrs[i], host_msr_[i]);\n    }\n}\n\n// The host's perf", CORE),
+    Mutant("XCR0 is not given back to the host", "core/host_cpu_state.cpp", "            cpu::write_xcr0(host_xcr0_);\n", "            (void)0;\n", CORE),
+    Mutant("the host's breakpoints are lost", "core/host_cpu_state.cpp", "    if (host_breakpoints_)\n        host_debug_.load();\n", "", CORE),
+    # memory and requests
+    Mutant("a frame is not freed", "core/guest_ram.cpp", "        co_os_run_free(blocks_[i].start, blocks_[i].bytes);\n", "", CORE),
+    Mutant("what was taken in addition is kept", "core/guest_ram.cpp", "            if (total - block.bytes < bytes)\n", "            if (total - block.bytes < bytes || total > 0)\n", CORE),
+    Mutant("a doorbell behind the last is accepted", "core/monitor.cpp", "request.doorbell >= CO_DOORBELLS", "request.doorbell > CO_DOORBELLS", CORE),
+    Mutant("the passage may lie in its own code", "core/monitor.cpp", "        range_inside(request.code_phys, kPageSize, request.data_phys, vcpu_count_ * kPageSize) ||\n",
+           "", CORE),
+    # virtqueues and devices
+    Mutant("an index far ahead is believed", "vmm/virtio/virtqueue.cpp", "    if (waiting > size_)\n", "    if (false)\n", VIRTIO),
+    Mutant("a chain may leave its table by one", "vmm/virtio/virtqueue.cpp", "        if (index >= entries)\n", "        if (index > entries)\n", VIRTIO),
+    Mutant("the driver is told of nothing written", "vmm/virtio/virtqueue.cpp", "    store(&element->len, written);\n", "    store(&element->len, written * 0);\n", VIRTIO),
+    Mutant("no interrupt for used buffers", "vmm/virtio/device_slot.cpp", "    page_.add_interrupt(kInterruptUsed);\n    irq_.signal();\n",
+           "    page_.add_interrupt(kInterruptUsed);\n", VIRTIO),
+    Mutant("a request that came meanwhile is missed", "vmm/virtio/virtqueue.cpp", "    return load(available_ + 1, std::memory_order_acquire) != next_available_;\n",
+           "    return false;\n", VIRTIO),
+    Mutant("a read past the disk's end is tried", "vmm/devices/block_device.cpp", "sector <= capacity && sectors <= capacity - sector", "sector <= capacity", DEVICES),
+    Mutant("a flush is not carried out", "vmm/devices/block_device.cpp", "        return start(BlockRequest::Kind::Flush, chain, status, 0);\n",
+           "        return finish(chain.head, status, VIRTIO_BLK_S_OK, 0);\n", DEVICES),
+    Mutant("a read-only disk is written to", "vmm/devices/block_device.cpp", "if (disk_.read_only() || !in_range(header.sector, chain.readable_bytes()))",
+           "if (!in_range(header.sector, chain.readable_bytes()))", DEVICES),
+    Mutant("frames outlive a reset", "vmm/devices/net_device.cpp", "    receive_ = transmit_ = nullptr;\n    backend_->received().clear();\n",
+           "    receive_ = transmit_ = nullptr;\n", DEVICES),
+    Mutant("the console's ring does not wrap", "vmm/devices/console_ring.cpp", "std::min(head - tail_, kOutputBytes - start)", "std::min<std::uint64_t>(head - tail_, kOutputBytes)",
+           DEVICES),
+    # the loader
+    Mutant("names are not checked against the markers", "vmm/loader/kallsyms.cpp",
+           "        if (i % kNamesPerMarker == 0 && markers.at<std::uint32_t>(i / kNamesPerMarker * 4) != at)\n            return false;\n", "", LOADER),
+    Mutant("a segment's file part may be larger than it", "vmm/loader/elf_image.cpp", "program.p_filesz > program.p_memsz || ", "", LOADER),
+    Mutant("a kept kernel's checksum does not count", "vmm/loader/kernel_cache.cpp", "std::memcmp(bytes.data(), &expected, sizeof expected)",
+           "std::memcmp(bytes.data(), &expected, sizeof kMagic)", LOADER),
+    # ring 0, in the lab
+    Mutant("GS base of user mode is not saved", "core/arch/x86_64/world_switch.S", "\tmovq\t%rax, WORLD_KERNEL_GS_BASE(%rsi)\n\tjmp\t.Lsave_tss\n", "\tjmp\t.Lsave_tss\n",
+           "tests/payloads/witness.test"),
+    Mutant("the host reschedules as if nothing preempted itself", "host/linux/cpu.c", "\t\tif (co_need_resched())\n\t\t\tschedule();\n", "\t\tcond_resched();\n",
+           "tests/system/host_preemption.test"),
+    Mutant("no preemption NMI is sent", "host/linux/cpu.c", "\tapic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);\n", "", "tests/payloads/stuck.test"),
+    Mutant("a new CPU spins for the one that starts it", "graft/spinlocks.c", "\tcpumask_set_cpu(cpu, cpu_callout_mask);\n", "", "tests/system/one_cpu.test"),
+]
+
+
+def misfits(read):
+    """Complaints about mutants whose text does not stand exactly once in its file. `read`: a file's text by its name."""
+    found = []
+    for mutant in MUTANTS:
+        count = read(mutant.file).count(mutant.old)
+        if count != 1:
+            found.append(f"{mutant.file}: the mutant '{mutant.name}' fits {count} times instead of once (tests/mutants/mutants.py)")
+    return found
