@@ -43,7 +43,7 @@ std::string FakeGuest::text_at(std::uint64_t phys, std::uint64_t bytes) const
 FakeQueue::FakeQueue(FakeGuest& guest, std::uint16_t size) : guest_{guest}, free_(size)
 {
     layout_ = {.size = size,
-               .descriptors = guest.allocate(size * sizeof(VirtqDesc), 16),
+               .descriptors = guest.allocate((size + 1) * sizeof(VirtqDesc), 16),
                .available = guest.allocate(available_bytes(size), 2),
                .used = guest.allocate(used_bytes(size), 4)};
     std::iota(free_.rbegin(), free_.rend(), std::uint16_t{0});

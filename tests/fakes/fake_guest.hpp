@@ -72,7 +72,8 @@ public:
     // What a driver checks before it rings: has the device asked to be notified since `before`?
     bool must_ring(std::uint16_t before) const { return event_is_passed(*avail_event(), *avail_index(), before); }
 
-    VirtqDesc* table() const { return guest_.at<VirtqDesc>(layout_.descriptors, layout_.size * sizeof(VirtqDesc)); }
+    // Behind the last descriptor there is one more that is none of the ring's.
+    VirtqDesc* table() const { return guest_.at<VirtqDesc>(layout_.descriptors, (layout_.size + 1) * sizeof(VirtqDesc)); }
     std::uint16_t* available() const { return guest_.at<std::uint16_t>(layout_.available, available_bytes(layout_.size)); }
     std::uint16_t* used() const { return guest_.at<std::uint16_t>(layout_.used, used_bytes(layout_.size)); }
     std::uint16_t* avail_index() const { return available() + 1; }

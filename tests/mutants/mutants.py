@@ -31,8 +31,8 @@ MUTANTS = [
     # the watch
     Mutant("an overdue stay gets an NMI at once", "core/cpu_watch.cpp", "if (slot.kicked.exchange(entered, std::memory_order_relaxed) != entered) {",
            "if (slot.kicked.exchange(entered, std::memory_order_relaxed) == 1) {", CORE),
-    Mutant("a late NMI is taken for the next stay's", "core/cpu_watch.cpp", "    slot.preempted.store(entered, std::memory_order_relaxed);\n",
-           "    slot.preempted.store(slot.stay, std::memory_order_relaxed);\n", CORE),
+    Mutant("a late NMI is taken for the next stay's", "core/cpu_watch.cpp", "    std::uint64_t stay = slots[cpu].stay;",
+           "    std::uint64_t stay = slots[cpu].preempted;", CORE),
     Mutant("suspects may be on all CPUs", "core/suspects.cpp", "cpus > 1 ? cpus - 1 : 1", "cpus", CORE),
     Mutant("a suspect stays one for ever", "core/vcpu.cpp", "        suspect_ = false; // it lets others have the CPU\n        leave_suspects();\n", "", CORE),
     # the host's state
@@ -49,6 +49,7 @@ MUTANTS = [
            "", CORE),
     # virtqueues and devices
     Mutant("an index far ahead is believed", "vmm/virtio/virtqueue.cpp", "    if (waiting > size_)\n", "    if (false)\n", VIRTIO),
+    Mutant("a chain may begin behind its table", "vmm/virtio/virtqueue.cpp", "    if (head >= size_)\n", "    if (head > size_)\n", VIRTIO),
     Mutant("a chain may leave its table by one", "vmm/virtio/virtqueue.cpp", "        if (index >= entries)\n", "        if (index > entries)\n", VIRTIO),
     Mutant("the driver is told of nothing written", "vmm/virtio/virtqueue.cpp", "    store(&element->len, written);\n", "    store(&element->len, written * 0);\n", VIRTIO),
     Mutant("no interrupt for used buffers", "vmm/virtio/device_slot.cpp", "    page_.add_interrupt(kInterruptUsed);\n    irq_.signal();\n",

@@ -64,14 +64,17 @@ TEST_F(HostileRing, LoopIsFound)
     expect_refusal();
 }
 
+// In the three tests that name what lies behind a table a good descriptor lies there: only the bound refuses it.
 TEST_F(HostileRing, HeadOutsideTheTable)
 {
+    driver.table()[8] = {buffer, 8, 0, 0};
     driver.make_available(8);
     expect_refusal();
 }
 
 TEST_F(HostileRing, NextOutsideTheTable)
 {
+    driver.table()[8] = {buffer, 8, 0, 0};
     driver.table()[0] = {buffer, 8, VIRTQ_DESC_F_NEXT, 8};
     driver.make_available(0);
     expect_refusal();
@@ -174,8 +177,9 @@ TEST_F(HostileRing, IndirectLoop)
 
 TEST_F(HostileRing, IndirectTableThatEndsInTheMiddleOfAChain)
 {
-    std::uint64_t table = guest.allocate(32);
+    std::uint64_t table = guest.allocate(48);
     guest.at<VirtqDesc>(table)[0] = {buffer, 8, VIRTQ_DESC_F_NEXT, 2};
+    guest.at<VirtqDesc>(table)[2] = {buffer, 8, 0, 0};
     driver.table()[0] = {table, 32, VIRTQ_DESC_F_INDIRECT, 0};
     driver.make_available(0);
     expect_refusal();
