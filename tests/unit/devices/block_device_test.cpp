@@ -6,8 +6,25 @@
 
 #include <linux/virtio_blk.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include <gtest/gtest.h>
+
+// What the synchronous engine makes durable, counted on its way to the kernel
+static unsigned flushes, durable_writes;
+
+extern "C" int fdatasync(int fd)
+{
+    ++flushes;
+    return static_cast<int>(syscall(SYS_fdatasync, fd));
+}
+
+extern "C" ssize_t pwritev2(int fd, const iovec* pieces, int count, off_t offset, int flags)
+{
+    durable_writes += flags == RWF_DSYNC;
+    return syscall(SYS_pwritev2, fd, pieces, count, offset, 0, flags);
+}
 
 namespace colinux {
 namespace {
@@ -94,6 +111,21 @@ TEST_P(BlockDeviceTest, WriteIsDurableWithoutFlushFeature)
     std::uint64_t text = guest.allocate_text(std::string(512, 'x'));
     EXPECT_EQ(disk.request(VIRTIO_BLK_T_OUT, 0, {{text, 512, false}}).status, VIRTIO_BLK_S_OK);
     EXPECT_EQ(file.read(0, 512), std::string(512, 'x'));
+}
+
+TEST(DurableDiskTest, FlushIsAFlushAndWritesWithoutThatFeatureAreDurableThemselves)
+{
+    for (std::uint64_t feature : {kFlush, std::uint64_t{0}}) {
+        TemporaryFile file{1 << 20};
+        Disk disk{file.path(), false, DiskEngine::Synchronous};
+        ASSERT_TRUE(disk.driver.bring_up(kRing | feature));
+        flushes = durable_writes = 0;
+        std::uint64_t text = disk.guest.allocate(512);
+        EXPECT_EQ(disk.request(VIRTIO_BLK_T_OUT, 0, {{text, 512, false}}).status, VIRTIO_BLK_S_OK);
+        EXPECT_EQ(durable_writes, feature ? 0u : 1u);
+        EXPECT_EQ(disk.request(VIRTIO_BLK_T_FLUSH, 0, {}).status, VIRTIO_BLK_S_OK);
+        EXPECT_EQ(flushes, 1u);
+    }
 }
 
 TEST_P(BlockDeviceTest, BatchComesBackWhole)

@@ -2,6 +2,7 @@
 // What is said about files that are no usable kernel.
 #include "fake_kernel.hpp"
 #include "test_files.hpp"
+#include "vmm/loader/elf_image.hpp"
 
 #include <gtest/gtest.h>
 
@@ -82,6 +83,16 @@ TEST(KernelFile, ElfOfAnotherMachine)
     Bytes bytes = FakeKernel{}.elf();
     bytes[offsetof(Elf64_Ehdr, e_machine)] = std::byte{EM_AARCH64};
     EXPECT_TRUE(mentions(parse_failure(bytes), "64-bit ARM"));
+}
+
+TEST(KernelFile, SegmentWithMoreInTheFileThanInMemory)
+{
+    Bytes bytes = FakeKernel{}.elf();
+    Elf64_Phdr first;
+    std::memcpy(&first, bytes.data() + sizeof(Elf64_Ehdr), sizeof first);
+    first.p_memsz = first.p_filesz - 1;
+    std::memcpy(bytes.data() + sizeof(Elf64_Ehdr), &first, sizeof first);
+    EXPECT_EQ(failure_of([&] { ElfImage{ByteView{bytes}, "k"}; }).code(), ExitCode::KernelDamaged);
 }
 
 TEST(KernelFile, OtherFilesAreNoKernels)
