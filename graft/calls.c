@@ -89,10 +89,24 @@ void co_call_from_exception(struct co_passage *passage, u32 call, u32 flags)
 	passage->mailbox = interrupted;
 }
 
+static void __noreturn end_early(struct co_passage *passage)
+{
+	static const char text[] = "an exception before the kernel could handle any";
+
+	passage->mailbox.arg[0] = co_graft_phys(text);
+	passage->mailbox.arg[1] = sizeof(text);
+	for (;;)
+		leave(passage, CO_CALL_PANIC, 0);
+}
+
 /* From the early gates; cpu < 0: this CPU has not yet told its number to the GDT. */
 void co_early_exception(int cpu, u32 call)
 {
-	co_call_from_exception(co_passage_of(cpu < 0 ? READ_ONCE(co_starting_cpu) : cpu), call, 0);
+	struct co_passage *passage = co_passage_of(cpu < 0 ? READ_ONCE(co_starting_cpu) : cpu);
+
+	if (call == CO_CALL_PANIC)
+		end_early(passage);
+	co_call_from_exception(passage, call, 0);
 }
 
 void __noreturn co_end(u32 call, u64 arg0, u64 arg1)

@@ -85,4 +85,7 @@ typedef char co_hvc_char;
 #define co_task_of_cpu(cpu) per_cpu(current_task, cpu)
 #endif
 
+/* 6.2: a CPU that comes up no longer loads GS, which clears its base, before it writes the base anew */
+#define CO_CLEARS_GS_BASE !CO_SINCE(6, 2)
+
 #endif

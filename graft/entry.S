@@ -3,7 +3,7 @@
  * The graft's few instructions that are not C: the guest's first one, the gates for NMI and machine check
  * before the kernel has its own (and IST stacks), and the pages that the driver fills.
  *
- * co_early_nmi, co_early_mce: may interrupt the kernel at any instruction of its early boot, also before
+ * co_early_nmi, co_early_mce, co_early_fault: may interrupt the kernel at any instruction of its early boot, also before
  * it has a GDT, a GS base or an IDT of its own. IF = 0, the interrupted stack, CR3 of the kernel. Nothing
  * but the caller-saved registers is touched; an NMI inside is blocked until the host has run an IRET and
  * then nests here, which the saved mailbox allows.
@@ -61,6 +61,7 @@ co_entry:
 
 EARLY_GATE co_early_nmi CO_CALL_NMI
 EARLY_GATE co_early_mce CO_CALL_MCE
+EARLY_GATE co_early_fault CO_CALL_PANIC /* any other exception there; does not return. An error code is not missed. */
 
 /* All returns of the graft end here. co_choose_return_thunk() makes it a jump to the kernel's thunk. */
 	.globl __x86_return_thunk

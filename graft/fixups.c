@@ -23,14 +23,20 @@ extern const char native_cpuid_code[] asm("native_cpuid"), native_io_delay_code[
 extern const char native_write_msr_code[] asm("native_write_msr");
 extern const char native_write_msr_safe_code[] asm("native_write_msr_safe");
 extern const char exc_nmi_code[] asm("exc_nmi");
+extern const char stop_nmi_code[] asm("stop_nmi"), restart_nmi_code[] asm("restart_nmi");
 extern const char do_machine_check_code[] asm("do_machine_check") __weak;
 extern const char reserve_ibft_region_code[] asm("reserve_ibft_region") __weak;
 extern const char queued_read_lock_slowpath_code[] asm("queued_read_lock_slowpath");
 extern const char queued_write_lock_slowpath_code[] asm("queued_write_lock_slowpath");
 
 void co_arch_setup(void);
+void co_halt(void);
 void co_early_nmi(void);
 void co_early_mce(void);
+void co_early_fault(void);
+extern gate_desc co_early_idt[]; /* entry.S */
+void co_stop_nmi(void);
+void co_restart_nmi(void);
 void co_exc_nmi(void);
 void co_do_machine_check(void);
 void co_nothing(void);
@@ -52,6 +58,21 @@ FIXUP early_gates[] = {
 	  (co_u64)co_early_mce, 0 },
 };
 
+/*
+ * Every other exception until then ends the guest; without a gate it would be a triple fault, the end of the machine. None is
+ * part of a good boot.
+ */
+#define FAULT_GATE(vector) \
+	{ CO_FIXUP_GATE, 0, (co_u64)&co_early_idt[vector], (co_u64)co_early_fault, 0 }, \
+	{ CO_FIXUP_GATE, 0, (co_u64)&bringup_idt_table[vector], (co_u64)co_early_fault, 0 }
+
+FIXUP early_fault_gates[] = {
+	FAULT_GATE(X86_TRAP_DE), FAULT_GATE(X86_TRAP_DB), FAULT_GATE(X86_TRAP_BP), FAULT_GATE(X86_TRAP_OF),
+	FAULT_GATE(X86_TRAP_BR), FAULT_GATE(X86_TRAP_UD), FAULT_GATE(X86_TRAP_NM), FAULT_GATE(X86_TRAP_DF),
+	FAULT_GATE(X86_TRAP_TS), FAULT_GATE(X86_TRAP_NP), FAULT_GATE(X86_TRAP_SS), FAULT_GATE(X86_TRAP_GP),
+	FAULT_GATE(X86_TRAP_PF), FAULT_GATE(X86_TRAP_MF), FAULT_GATE(X86_TRAP_AC), FAULT_GATE(X86_TRAP_XF),
+};
+
 /* The window, in every page table from startup_64 on */
 FIXUP window[] = { { CO_FIXUP_PTE, 0, (co_u64)&level2_fixmap_pgt[WINDOW_ENTRY], 0, 0 } };
 
@@ -63,6 +84,7 @@ FIXUP operations[] = {
 	  (co_u64)native_write_msr_safe_code },
 	{ CO_FIXUP_WRITE64, CO_FIXUP_EXPECT, (co_u64)&pv_ops.cpu.io_delay, (co_u64)co_nothing,
 	  (co_u64)native_io_delay_code },
+	{ CO_FIXUP_WRITE64, 0, (co_u64)&pv_ops.irq.halt, (co_u64)co_halt, 0 },
 	{ CO_FIXUP_WRITE64, CO_FIXUP_EXPECT, (co_u64)&x86_init.oem.arch_setup, (co_u64)co_arch_setup,
 	  (co_u64)x86_init_noop },
 };
@@ -74,6 +96,8 @@ FIXUP ibft[] = { { CO_FIXUP_JUMP, CO_FIXUP_OPTIONAL, (co_u64)reserve_ibft_region
 FIXUP exceptions[] = {
 	{ CO_FIXUP_JUMP, 0, (co_u64)exc_nmi_code, (co_u64)co_exc_nmi, 0 },
 	{ CO_FIXUP_JUMP, CO_FIXUP_OPTIONAL, (co_u64)do_machine_check_code, (co_u64)co_do_machine_check, 0 },
+	{ CO_FIXUP_JUMP, 0, (co_u64)stop_nmi_code, (co_u64)co_stop_nmi, 0 },
+	{ CO_FIXUP_JUMP, 0, (co_u64)restart_nmi_code, (co_u64)co_restart_nmi, 0 },
 };
 
 #ifdef CONFIG_QUEUED_RWLOCKS

@@ -39,6 +39,7 @@ static const struct co_graft_layout __used __section(".colinux.layout") layouts[
 	MEMBER(paravirt_patch_template, cpu.write_msr),
 	MEMBER(paravirt_patch_template, cpu.write_msr_safe),
 	MEMBER(paravirt_patch_template, cpu.io_delay),
+	MEMBER(paravirt_patch_template, irq.halt),
 	MEMBER(paravirt_patch_template, lock.wait),
 	MEMBER(paravirt_patch_template, lock.kick),
 	MEMBER(paravirt_patch_template, lock.queued_spin_lock_slowpath),

@@ -14,6 +14,8 @@
 #include "graft.h"
 
 extern unsigned int pci_probe;
+extern u8 load_percpu_segment_code[] asm("load_percpu_segment");
+extern u8 switch_to_new_gdt_code[] asm("switch_to_new_gdt"); /* has a copy of the former in some builds */
 void co_arch_setup(void);
 
 static int no_pci(void)
@@ -74,9 +76,22 @@ static void take_interrupts(void)
 	x86_init.irqs.intr_mode_init = x86_init_noop;
 }
 
+/*
+ * load_percpu_segment() writes 0, which is there already, to GS: that clears its base, until the next WRMSR. An NMI in between faults in
+ * the kernel's handler, again and again, with NMIs blocked: nobody gets this CPU back. Hardware seldom sends one there, the host does.
+ */
+static void keep_gs_base(void)
+{
+#if CO_CLEARS_GS_BASE
+	if (co_drop_gs_loads(load_percpu_segment_code) + co_drop_gs_loads(switch_to_new_gdt_code) == 0)
+		co_end(CO_CALL_PROTOCOL, CO_GRAFT_ERROR_BYTES, (u64)load_percpu_segment_code);
+#endif
+}
+
 void co_arch_setup(void)
 {
 	verify_contracts();
+	keep_gs_base();
 	memblock_reserve(co_boot_info.graft_phys, CO_GRAFT_BYTES);
 	co_filter_msr_reads();
 	hide_firmware();

@@ -11,12 +11,15 @@
 #include <linux/reboot.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
+#include <asm/irqflags.h>
 #include <asm/ptrace.h>
 #include <asm/reboot.h>
 
 #include "graft.h"
 
 extern int kexec_load_disabled_flag asm("kexec_load_disabled") __weak;
+
+void co_halt(void);
 
 static char panic_text[512];
 
@@ -28,6 +31,14 @@ static void power_off(void)
 static void halt_guest(void)
 {
 	co_end(CO_CALL_HALT, 0, 0);
+}
+
+/* pv_ops.irq.halt, from the first instruction on: how a kernel ends that has met an exception too early to say so */
+void co_halt(void)
+{
+	if (!(native_save_fl() & X86_EFLAGS_IF))
+		halt_guest();
+	native_halt();
 }
 
 static void restart(char *command)

@@ -14,6 +14,8 @@
 #define CALL 0xe8
 #define JUMP 0xe9
 #define MOVE_IMMEDIATE 0xb8 /* + register */
+#define MOVE_TO_SEGMENT 0x8e
+#define TO_GS 0xe8 /* + register */
 #define BRANCH_BYTES 5
 
 int kallsyms_lookup_size_offset(unsigned long address, unsigned long *size, unsigned long *offset);
@@ -77,6 +79,21 @@ unsigned int co_change_immediates(void *function, u32 old, u32 new)
 	for (; code + BRANCH_BYTES <= end; code++) {
 		if ((*code & 0xf8) == MOVE_IMMEDIATE && word_at(code + 1) == (s32)old) {
 			memcpy(code + 1, &new, sizeof(new));
+			count++;
+		}
+	}
+	return count;
+}
+
+unsigned int co_drop_gs_loads(void *function)
+{
+	static const u8 nop[] = { 0x66, 0x90 };
+	u8 *code = function, *end = code + size_of(function);
+	unsigned int count = 0;
+
+	for (; code + sizeof(nop) <= end; code++) {
+		if (code[0] == MOVE_TO_SEGMENT && (code[1] & 0xf8) == TO_GS) {
+			memcpy(code, nop, sizeof(nop));
 			count++;
 		}
 	}
