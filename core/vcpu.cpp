@@ -266,17 +266,8 @@ void Vcpu::take_accepted_interrupts()
         unsigned vector = co_os_vector_in_service();
         if (vector < 32 || vector >= kVectors)
             return;
-        taken_early_[vector / 64] |= std::uint64_t{1} << vector % 64;
         co_os_take_interrupt(vector);
     }
-}
-
-bool Vcpu::was_taken(unsigned vector)
-{
-    std::uint64_t bit = std::uint64_t{1} << vector % 64;
-    bool taken = taken_early_[vector / 64] & bit;
-    taken_early_[vector / 64] &= ~bit;
-    return taken;
 }
 
 void Vcpu::cross(InterruptsOff& off)
@@ -326,7 +317,8 @@ Vcpu::Next Vcpu::serve(InterruptsOff&, co_mailbox& mail)
     case CO_CALL_INTERRUPT:
         if (arg0 < 32 || arg0 > 255)
             break;
-        if (!was_taken(arg0) || co_os_vector_in_service() == arg0)
+        // The guest's word is not enough: some vectors stop a CPU. And the host may have taken it early, see above
+        if (co_os_vector_is_due(arg0))
             co_os_take_interrupt(arg0);
         return Next::MayYield;
     case CO_CALL_NMI:

@@ -67,7 +67,6 @@ private:
     void cross(InterruptsOff& off);
     Next serve(InterruptsOff& off, co_mailbox& mail);
     void take_accepted_interrupts();
-    bool was_taken(unsigned vector);
     Next serve_device(co_mailbox& mail);
     Next start_other(co_mailbox& mail);
     Next end_guest(unsigned exit, const co_mailbox& mail);
@@ -104,7 +103,6 @@ private:
     bool suspect_in_guest_{false}; // and counts in Suspects
     bool taken_off_{false}; // the guest may have accepted an interrupt without handing it over
 
-    std::uint64_t taken_early_[4]{}; // vectors that the host took before the guest handed them over
 
     std::uint64_t calls_[CO_CALL_COUNT]{};
     std::uint64_t passage_nmis_{};

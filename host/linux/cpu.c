@@ -53,17 +53,45 @@ void co_os_take_interrupt(co_u32 vector)
 	co_enter_handler(gate_offset((gate_desc *)idt.address + vector));
 }
 
+static u32 in_service(unsigned int word) /* SDM Vol. 3, 10.8.4: 8 registers, 16 bytes apart */
+{
+	return apic->read(APIC_ISR + 0x10 * word);
+}
+
 co_u32 co_os_vector_in_service(void)
 {
 	int word;
 
-	for (word = 7; word >= 0; word--) { /* SDM Vol. 3, 10.8.4: 8 registers, 16 bytes apart */
-		u32 bits = apic->read(APIC_ISR + 0x10 * word);
+	for (word = 7; word >= 0; word--) {
+		u32 bits = in_service(word);
 
 		if (bits)
 			return 32 * word + __fls(bits);
 	}
 	return 0;
+}
+
+static bool pic_is_used(void)
+{
+	return (apic->read(APIC_LVT0) & (APIC_LVT_MASKED | APIC_MODE_MASK)) == APIC_DM_EXTINT;
+}
+
+CO_BOOL co_os_vector_is_due(co_u32 vector)
+{
+	if (in_service(vector / 32) & BIT(vector % 32))
+		return true;
+	switch (vector) { /* these come without a note in the APIC; and none of their handlers stops a CPU */
+	case ISA_IRQ_VECTOR(0) ... ISA_IRQ_VECTOR(15):
+		return pic_is_used();
+	case HYPERVISOR_CALLBACK_VECTOR: /* Xen; Hyper-V, which says EOI itself */
+#if IS_ENABLED(CONFIG_HYPERV)
+	case HYPERV_REENLIGHTENMENT_VECTOR:
+	case HYPERV_STIMER0_VECTOR:
+#endif
+	case SPURIOUS_APIC_VECTOR:
+		return true;
+	}
+	return false;
 }
 
 void co_os_take_nmi(void)

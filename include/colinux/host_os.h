@@ -66,6 +66,9 @@ CO_ABI co_u32 co_os_cpu(void); /* index of this CPU, stable while [off] */
 /* The highest vector that this CPU's interrupt controller has in service, 0 when none. In the run loop that can only be
  * one that the guest accepted and has not handed over. [off] */
 CO_ABI co_u32 co_os_vector_in_service(void);
+/* Has this CPU accepted `vector` (32..255), and has nobody said its end (EOI)? Also true for the few vectors of which a
+ * hypervisor or a PIC keeps no such note. [off] */
+CO_ABI CO_BOOL co_os_vector_is_due(co_u32 vector);
 /* Run the host's handler for an interrupt that the CPU already acknowledged: vector 32..255. [off] */
 CO_ABI void co_os_take_interrupt(co_u32 vector);
 /* Likewise an NMI; NMIs may be blocked by the CPU, and are not when it returns. [off] */

@@ -52,6 +52,12 @@ CO_ABI co_u32 co_os_vector_in_service(void)
     return host().in_service.empty() ? 0 : *host().in_service.rbegin();
 }
 
+CO_ABI CO_BOOL co_os_vector_is_due(co_u32 vector)
+{
+    host().must_be_off("vector_is_due");
+    return host().in_service.contains(vector);
+}
+
 CO_ABI void co_os_take_nmi(void)
 {
     host().must_be_off("take_nmi");

@@ -29,6 +29,14 @@ ScriptedGuest& ScriptedGuest::calls(co_u32 call, Arguments arguments, co_u32 fla
     return then([=](co_passage& page) { leave(page, call, arguments, flags); });
 }
 
+ScriptedGuest& ScriptedGuest::accepts(co_u32 vector)
+{
+    return then([=](co_passage& page) {
+        host().in_service.insert(vector);
+        leave(page, CO_CALL_INTERRUPT, {vector});
+    });
+}
+
 void ScriptedGuest::leave(co_passage& page, co_u32 call, Arguments arguments, co_u32 flags)
 {
     page.mailbox.call = call;

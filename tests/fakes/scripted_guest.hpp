@@ -24,6 +24,7 @@ public:
 
     ScriptedGuest& then(Step step);
     ScriptedGuest& calls(co_u32 call, Arguments arguments = {}, co_u32 flags = 0);
+    ScriptedGuest& accepts(co_u32 vector); // its CPU does; the guest hands it over
     unsigned steps_left() const { return steps_.size(); }
 
     static void leave(co_passage& page, co_u32 call, Arguments arguments = {}, co_u32 flags = 0);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A guest that misuses its passage page: garbage in flags, arguments and every word that the graft may write, with calls
- * that return; then, chosen by `count`, one that must end it. `failures` = 1: it did not. */
+ * that return; then, chosen by `count`, one that must end it. `failures` = 1: it did not. MADE_UP: hands over every
+ * interrupt that there is, none of which came. */
 #include "payload.h"
+
+#define MADE_UP 9
 
 static void garble(struct co_passage *passage, co_u64 garbage)
 {
@@ -35,6 +38,11 @@ void payload(struct co_passage *passage)
 		     { CO_CALL_PROTOCOL, 4711 } };
 	co_u64 garbage = 0x9e3779b97f4a7c15;
 
+	if (RESULT->count == MADE_UP) {
+		for (unsigned int vector = 32; vector < 256; vector++)
+			call(passage, CO_CALL_INTERRUPT, vector, 0);
+		power_off(passage);
+	}
 	for (unsigned int i = 0; i < 4000; i++) {
 		garbage ^= garbage << 13;
 		garbage ^= garbage >> 7;

@@ -52,7 +52,7 @@ TEST_F(SuspectsTest, OneLeavesThemWithItsBurst)
 TEST_F(SuspectsTest, OneThatTakesAnInterruptIsNoneAnyMore)
 {
     is_taken_off();
-    script.calls(CO_CALL_INTERRUPT, {0x20});
+    script.accepts(0x20);
     script.then([](co_passage& page) {
         EXPECT_TRUE(Suspects::enter()) << "in the same burst";
         Suspects::leave();

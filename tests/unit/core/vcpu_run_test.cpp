@@ -126,7 +126,7 @@ TEST_F(VcpuRunTest, InterruptThatWasTakenEarlyIsNotTakenAgain)
         host().must_yield = false;
         ScriptedGuest::leave(page, CO_CALL_INTERRUPT, {0xec});
     });
-    script.then([](co_passage& page) { ScriptedGuest::leave(page, CO_CALL_INTERRUPT, {0xec}); });
+    script.accepts(0xec);
     guest.run();
     EXPECT_EQ(host().count("take_interrupt"), 2u) << "once early, once for the second";
 }
@@ -149,7 +149,7 @@ TEST_F(VcpuRunTest, YieldThatWantsToSleepSleepsWhoeverWantsTheCpu)
 
 TEST_F(VcpuRunTest, InterruptsStayInTheBurstWhileTheHostDoesNotWantTheCpu)
 {
-    script.calls(CO_CALL_INTERRUPT, {0x20}).calls(CO_CALL_INTERRUPT, {0x21}).calls(CO_CALL_INTERRUPT, {0x22});
+    script.accepts(0x20).accepts(0x21).accepts(0x22);
     guest.run();
     EXPECT_EQ(host().count("interrupts_off"), 1u);
     EXPECT_EQ(host().count("take_interrupt"), 3u);
@@ -313,6 +313,8 @@ TEST_F(VcpuRunTest, LockWaitEndsWithItsKickWhichIsThenUsedUp)
 TEST_F(VcpuRunTest, LockKickBeforeTheWaitIsKept)
 {
     script.calls(CO_CALL_LOCK_KICK, {0}).calls(CO_CALL_LOCK_WAIT);
+    script.calls(CO_CALL_LOCK_KICK, {0}, kOn).calls(CO_CALL_LOCK_WAIT); // this wait is in the next burst
+    host().must_yield = true;
     EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_POWER_OFF));
     EXPECT_EQ(host().count("wait"), 0u);
 }
