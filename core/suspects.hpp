@@ -8,7 +8,8 @@ namespace colinux {
 
 class Suspects {
 public:
-    // False: as many are in guests as may be. Interrupts off.
+    // False: as many are in guests as may be. Interrupts off from here until the guest has been left: so long none of the
+    // CPUs that are counted goes offline.
     static bool enter();
     static void leave();
 };

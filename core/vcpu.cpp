@@ -106,11 +106,6 @@ Result<void> Vcpu::run()
             sleep();
             continue;
         }
-        if (suspect_ && !Suspects::enter()) {
-            co_os_pause();
-            continue;
-        }
-        suspect_in_guest_ = suspect_;
         next = burst();
         leave_suspects();
         if (next == Next::Pause)
@@ -218,6 +213,9 @@ void Vcpu::set_timer(std::uint64_t deadline)
 Vcpu::Next Vcpu::burst()
 {
     InterruptsOff off;
+    if (suspect_ && !Suspects::enter())
+        return Next::Pause;
+    suspect_in_guest_ = suspect_;
     co_passage& page = passage_.page();
     if (sleep_ == Sleep::LockWait)
         lock_kicked_.store(false); // the kick that ended the wait; the guest looks at its lock now

@@ -93,7 +93,7 @@ CO_ABI CO_BOOL co_os_msrs_are_lent(void);
 CO_ABI void co_os_yield(CO_BOOL eager);
 /* Sleep for a moment (50 us or so), whether anybody else wants the CPU or not. [sleep] */
 CO_ABI void co_os_pause(void);
-/* How many CPUs are online; a CPU may come or go at once. [any] */
+/* How many CPUs are online. None goes while [off]; one may come at once. [off] */
 CO_ABI co_u32 co_os_online_cpus(void);
 /* Called once per round trip: the guest ran, which counts as user space for the host's RCU. [off] */
 CO_ABI void co_os_note_guest(void);

@@ -16,6 +16,7 @@ struct co_os_lock {
 CO_ABI void co_os_interrupts_off(void)
 {
     host().record("interrupts_off");
+    host().on_interrupts_off();
     if (host().interrupts_off)
         host().violation("interrupts off, nested");
     host().interrupts_off = true;
@@ -78,7 +79,11 @@ CO_ABI bool co_os_must_return(void) { return host().must_return; }
 CO_ABI bool co_os_msrs_are_lent(void) { return host().msrs_are_lent; }
 CO_ABI bool co_os_interrupted(void) { return host().must_return; }
 
-CO_ABI co_u32 co_os_online_cpus(void) { return host().online_cpus; }
+CO_ABI co_u32 co_os_online_cpus(void)
+{
+    host().must_be_off("online_cpus");
+    return host().online_cpus;
+}
 
 CO_ABI void co_os_pause(void)
 {

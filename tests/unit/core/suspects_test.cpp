@@ -11,6 +11,13 @@ class SuspectsTest : public CoreTest {
 protected:
     SuspectsTest() { script.calls(CO_CALL_NMI_READY, {1}); }
 
+    // Another vCPU, on another CPU
+    static bool enters()
+    {
+        InterruptsOff off;
+        return Suspects::enter();
+    }
+
     // The guest is found spinning with its interrupts off, or on
     void is_taken_off(co_u32 flags = 0)
     {
@@ -29,7 +36,7 @@ protected:
 // Bug: two guests that spun with interrupts off had both CPUs of a host, and with them the timers that would have taken them off.
 TEST_F(SuspectsTest, OneIsNotLetInWhileAnotherHasTheOnlyOtherCpu)
 {
-    ASSERT_TRUE(Suspects::enter()); // somebody else's, on CPU 1
+    ASSERT_TRUE(enters()); // somebody else's, on CPU 1
     int pauses = 0;
     host().on_pause = [&pauses] {
         if (++pauses == 3)
@@ -40,12 +47,24 @@ TEST_F(SuspectsTest, OneIsNotLetInWhileAnotherHasTheOnlyOtherCpu)
     EXPECT_EQ(pauses, 3);
 }
 
+// Bug: the CPUs were counted before interrupts were off. One could go then, and its share of suspects came in all the same.
+TEST_F(SuspectsTest, CpuThatGoesBeforeTheGuestIsEnteredDoesNotCount)
+{
+    host().online_cpus = 3;
+    ASSERT_TRUE(enters()); // on CPU 1
+    host().on_interrupts_off = [] { host().online_cpus = 2; };
+    host().on_pause = [] { Suspects::leave(); };
+    is_taken_off();
+    guest.run();
+    EXPECT_EQ(host().count("pause"), 1u);
+}
+
 TEST_F(SuspectsTest, OneLeavesThemWithItsBurst)
 {
     is_taken_off();
     script.calls(CO_CALL_DEVICE);
     guest.run();
-    EXPECT_TRUE(Suspects::enter());
+    EXPECT_TRUE(enters());
     Suspects::leave();
 }
 
@@ -63,7 +82,7 @@ TEST_F(SuspectsTest, OneThatTakesAnInterruptIsNoneAnyMore)
 
 TEST_F(SuspectsTest, WhoeverHadInterruptsOnIsNone)
 {
-    ASSERT_TRUE(Suspects::enter());
+    ASSERT_TRUE(enters());
     is_taken_off(CO_MAILBOX_INTERRUPTS_ON);
     guest.run();
     EXPECT_EQ(host().count("pause"), 0u);
@@ -72,7 +91,7 @@ TEST_F(SuspectsTest, WhoeverHadInterruptsOnIsNone)
 
 TEST_F(SuspectsTest, DaemonGetsItsThreadBackWhileItWaits)
 {
-    ASSERT_TRUE(Suspects::enter());
+    ASSERT_TRUE(enters());
     host().on_pause = [this] { guest.run_page().immediate_exit = 1; };
     is_taken_off();
     EXPECT_EQ(guest.run(), CO_EXIT_INTERRUPTED);
@@ -82,9 +101,9 @@ TEST_F(SuspectsTest, DaemonGetsItsThreadBackWhileItWaits)
 TEST_F(SuspectsTest, ThereMayBeOneLessThanCpus)
 {
     host().online_cpus = 3;
-    EXPECT_TRUE(Suspects::enter());
-    EXPECT_TRUE(Suspects::enter());
-    EXPECT_FALSE(Suspects::enter());
+    EXPECT_TRUE(enters());
+    EXPECT_TRUE(enters());
+    EXPECT_FALSE(enters());
     Suspects::leave();
     Suspects::leave();
 }
@@ -92,7 +111,7 @@ TEST_F(SuspectsTest, ThereMayBeOneLessThanCpus)
 TEST_F(SuspectsTest, OneCpuHasNoOtherThatCouldHelp)
 {
     host().online_cpus = 1;
-    EXPECT_TRUE(Suspects::enter());
+    EXPECT_TRUE(enters());
     Suspects::leave();
 }
 
