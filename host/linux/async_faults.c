@@ -5,8 +5,10 @@
  *
  * Tasks that wait for a page at that moment are woken when the feature is switched on again: KVM then broadcasts
  * "all ready". To leave none behind it is switched off, on (which wakes all), and off once more after a while. A CPU that
- * comes online meanwhile enables the feature by itself; the driver does not follow that (docs/threat-model.md).
+ * comes online meanwhile enables the feature by itself, in an earlier step of its way up than ours: no task has run there yet.
  */
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/kvm_para.h>
@@ -50,19 +52,44 @@ static void co_enable_here(void *unused)
 		wrmsrl_safe(MSR_KVM_ASYNC_PF_EN, setting);
 }
 
-void co_async_faults_stop(void)
+static int co_async_faults_cpu_online(unsigned int cpu)
 {
+	co_save_here(NULL);
+	co_disable_here(NULL);
+	return 0;
+}
+
+static int co_async_faults_state; /* of the kernel's CPU hotplug */
+
+int co_async_faults_stop(void)
+{
+	int state;
+
 	if (!co_has_async_faults())
-		return;
+		return 0;
+	cpus_read_lock();
+	state = cpuhp_setup_state_nocalls_cpuslocked(CPUHP_AP_ONLINE_DYN, "colinux/async-faults:online",
+						     co_async_faults_cpu_online, NULL);
+	if (state < 0) {
+		cpus_read_unlock();
+		return state;
+	}
+	co_async_faults_state = state;
 	on_each_cpu(co_save_here, NULL, 1);
 	on_each_cpu(co_disable_here, NULL, 1);
 	on_each_cpu(co_enable_here, NULL, 1);
 	msleep(BROADCAST_MS);
 	on_each_cpu(co_disable_here, NULL, 1);
+	cpus_read_unlock();
+	return 0;
 }
 
 void co_async_faults_resume(void)
 {
-	if (co_has_async_faults())
-		on_each_cpu(co_enable_here, NULL, 1);
+	if (!co_has_async_faults())
+		return;
+	cpus_read_lock();
+	cpuhp_remove_state_nocalls_cpuslocked(co_async_faults_state);
+	on_each_cpu(co_enable_here, NULL, 1);
+	cpus_read_unlock();
 }

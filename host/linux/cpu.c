@@ -4,9 +4,11 @@
  * and when the host wants its CPU back. See host_os.h for the contracts.
  */
 #include <linux/atomic.h>
+#include <linux/cpumask.h>
 #include <linux/hrtimer.h>
 #include <linux/nmi.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -106,7 +108,10 @@ void co_os_take_machine_check(void)
 
 void co_os_kick_cpu(co_u32 cpu)
 {
-	smp_send_reschedule(cpu);
+	preempt_disable(); /* it cannot go offline before the interrupt is sent; it may have before */
+	if (cpu_online(cpu))
+		smp_send_reschedule(cpu);
+	preempt_enable();
 }
 
 void co_os_send_nmi(co_u32 cpu)
@@ -125,9 +130,18 @@ void co_nmi_awaited_less(void)
 	atomic_dec_if_positive(this_cpu_ptr(&co_nmi_awaited));
 }
 
-void co_nmi_awaited_none(void *unused)
+static void co_nmi_none_here(void *unused)
 {
 	atomic_set(this_cpu_ptr(&co_nmi_awaited), 0);
+}
+
+void co_nmi_awaited_none(void)
+{
+	int cpu;
+
+	on_each_cpu(co_nmi_none_here, NULL, 1); /* an interrupt: what was sent there before has come */
+	for_each_possible_cpu(cpu) /* and those that are offline get none */
+		atomic_set(&per_cpu(co_nmi_awaited, cpu), 0);
 }
 
 int co_cpu_init(void)

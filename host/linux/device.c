@@ -19,20 +19,42 @@
 
 static const struct file_operations co_guest_fops;
 static const struct file_operations co_vcpu_fops;
-static atomic_t co_guests = ATOMIC_INIT(0);
-static DEFINE_MUTEX(co_watch_lock);
+static unsigned int co_files; /* of guests */
+static DEFINE_MUTEX(co_files_lock);
 
-static void co_count_guest(int change)
+static int co_prepare_host(void)
 {
-	mutex_lock(&co_watch_lock);
-	if (change > 0 && atomic_inc_return(&co_guests) == 1) {
-		co_async_faults_stop();
-		co_watch_start();
-	} else if (change < 0 && atomic_dec_return(&co_guests) == 0) {
+	int error = co_async_faults_stop();
+
+	if (error)
+		return error;
+	error = co_watch_start();
+	if (error)
+		co_async_faults_resume();
+	return error;
+}
+
+static int co_file_opens(void)
+{
+	int error = 0;
+
+	mutex_lock(&co_files_lock);
+	if (co_files == 0)
+		error = co_prepare_host();
+	if (!error)
+		co_files++;
+	mutex_unlock(&co_files_lock);
+	return error;
+}
+
+static void co_file_closed(void)
+{
+	mutex_lock(&co_files_lock);
+	if (--co_files == 0) {
 		co_watch_stop();
 		co_async_faults_resume();
 	}
-	mutex_unlock(&co_watch_lock);
+	mutex_unlock(&co_files_lock);
 }
 
 /* Copies the argument in and out around one request of the core. */
@@ -86,12 +108,14 @@ static co_s64 co_device_request(struct file *file, co_u32 code, void *copy, co_u
 
 	if (!created)
 		return result;
-	co_count_guest(1);
-	result = co_make_file("colinux-guest", &co_guest_fops, created);
-	if (result < 0) {
-		co_core_guest_release(created);
-		co_count_guest(-1);
+	result = co_file_opens();
+	if (!result) {
+		result = co_make_file("colinux-guest", &co_guest_fops, created);
+		if (result < 0)
+			co_file_closed();
 	}
+	if (result < 0)
+		co_core_guest_release(created);
 	return result;
 }
 
@@ -129,7 +153,7 @@ static long co_guest_ioctl(struct file *file, unsigned int code, unsigned long a
 static int co_guest_release(struct inode *inode, struct file *file)
 {
 	co_core_guest_release(file->private_data);
-	co_count_guest(-1);
+	co_file_closed();
 	return 0;
 }
 

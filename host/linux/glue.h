@@ -7,14 +7,14 @@ int co_cpu_init(void);
 void co_cpu_exit(void);
 void co_time_init(void);
 void co_nmi_awaited_less(void); /* this CPU has taken a timer interrupt */
-void co_nmi_awaited_none(void *unused); /* by an interrupt; no more NMIs will be sent to it */
+void co_nmi_awaited_none(void); /* no more NMIs will be sent, to any CPU */
 
-/* The timers that look after CPUs which a guest keeps: run while guests exist. */
-void co_watch_start(void);
+/* The timers that look after CPUs which a guest keeps: run while guests exist, on every CPU that is or comes online. */
+int co_watch_start(void);
 void co_watch_stop(void);
 
 /* On a host that is itself a KVM guest: no page faults with a token while guests exist. */
-void co_async_faults_stop(void);
+int co_async_faults_stop(void);
 void co_async_faults_resume(void);
 
 #endif

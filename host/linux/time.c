@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Clocks, one-shot timers, and the watch over CPUs that a guest does not give back. */
-#include <linux/cpumask.h>
+/* Clocks and one-shot timers. */
 #include <linux/hrtimer.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/moduleparam.h>
-#include <linux/percpu.h>
 #include <linux/slab.h>
-#include <linux/smp.h>
 #include <linux/timekeeping.h>
 #include <asm/tsc.h>
 
 #include <colinux/host_os.h>
 #include "glue.h"
-
-#define WATCH_PERIOD_NS (5 * NSEC_PER_MSEC)
 
 static unsigned int co_preempt_after_us;
 module_param_named(preempt_after_us, co_preempt_after_us, uint, 0444);
@@ -120,46 +115,4 @@ void co_os_timer_start(struct co_os_timer *timer, co_u64 delay_ns)
 void co_os_timer_stop(struct co_os_timer *timer)
 {
 	hrtimer_try_to_cancel(&timer->timer);
-}
-
-static DEFINE_PER_CPU(struct hrtimer, co_watch_timer);
-
-static enum hrtimer_restart co_watch_expired(struct hrtimer *timer)
-{
-	unsigned int next = cpumask_next(smp_processor_id(), cpu_online_mask);
-
-	if (next >= nr_cpu_ids)
-		next = cpumask_first(cpu_online_mask);
-	co_nmi_awaited_less();
-	if (next != smp_processor_id())
-		co_core_watch_cpu(next);
-	hrtimer_forward_now(timer, ns_to_ktime(WATCH_PERIOD_NS));
-	return HRTIMER_RESTART;
-}
-
-static void co_watch_start_here(void *unused)
-{
-	struct hrtimer *timer = this_cpu_ptr(&co_watch_timer);
-
-	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	timer->function = co_watch_expired;
-	hrtimer_start(timer, ns_to_ktime(WATCH_PERIOD_NS), HRTIMER_MODE_REL_PINNED_HARD);
-}
-
-void co_watch_start(void)
-{
-	on_each_cpu(co_watch_start_here, NULL, 1);
-}
-
-void co_watch_stop(void)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct hrtimer *timer = per_cpu_ptr(&co_watch_timer, cpu);
-
-		if (timer->function)
-			hrtimer_cancel(timer);
-	}
-	on_each_cpu(co_nmi_awaited_none, NULL, 1);
 }
