@@ -19,7 +19,7 @@
 
 static const struct file_operations co_guest_fops;
 static const struct file_operations co_vcpu_fops;
-static unsigned int co_files; /* of guests */
+static unsigned int co_files; /* of guests and vCPUs: each keeps its guest alive */
 static DEFINE_MUTEX(co_files_lock);
 
 static int co_prepare_host(void)
@@ -78,7 +78,14 @@ static long co_request(struct file *file, unsigned int code, unsigned long argum
 
 static long co_make_file(const char *name, const struct file_operations *fops, void *created)
 {
-	return anon_inode_getfd(name, fops, created, O_RDWR | O_CLOEXEC);
+	long result = co_file_opens();
+
+	if (result)
+		return result;
+	result = anon_inode_getfd(name, fops, created, O_RDWR | O_CLOEXEC);
+	if (result < 0)
+		co_file_closed();
+	return result;
 }
 
 static int co_map(struct vm_area_struct *vma, const struct vm_operations_struct *operations)
@@ -108,12 +115,7 @@ static co_s64 co_device_request(struct file *file, co_u32 code, void *copy, co_u
 
 	if (!created)
 		return result;
-	result = co_file_opens();
-	if (!result) {
-		result = co_make_file("colinux-guest", &co_guest_fops, created);
-		if (result < 0)
-			co_file_closed();
-	}
+	result = co_make_file("colinux-guest", &co_guest_fops, created);
 	if (result < 0)
 		co_core_guest_release(created);
 	return result;
@@ -193,6 +195,7 @@ static long co_vcpu_ioctl(struct file *file, unsigned int code, unsigned long ar
 static int co_vcpu_release(struct inode *inode, struct file *file)
 {
 	co_core_vcpu_release(file->private_data);
+	co_file_closed();
 	return 0;
 }
 

@@ -16,9 +16,9 @@ payload_ends() {
     grep -qx "exit $3" "$1.out" && grep -qx "arg0 $4" "$1.out" || { cat "$1.out"; fail "payload $1 $2 should end with exit $3, arg0 $4"; }
 }
 
-# killed_payload NAME COUNT SECONDS: never ends by itself; SIGKILL after SECONDS must end it at once
+# killed_payload NAME COUNT SECONDS (COUNT: and more words for run_payload): never ends by itself; SIGKILL after SECONDS must end it at once
 killed_payload() {
-    ./run_payload "$1.payload" "$2" & victim=$!
+    ./run_payload "$1.payload" $2 & victim=$!
     sleep "$3"
     test -d /proc/$victim || fail "payload $1 ended by itself"
     kill -KILL $victim

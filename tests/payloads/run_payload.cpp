@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// run_payload FILE [COUNT]: runs a payload guest (payload.h) straight on the driver's ioctls and prints what came of
-// it, one "name value" per line. Exit code 0 when the guest powered itself off without failures; 1 otherwise.
+// run_payload FILE [COUNT [vcpu-alone]]: runs a payload guest (payload.h) straight on the driver's ioctls and prints what
+// came of it, one "name value" per line. Exit code 0 when the guest powered itself off without failures; 1 otherwise.
+// vcpu-alone: nothing but the vCPU's file keeps the guest alive while it runs, and nothing is printed.
 #include "payload.h"
 
 #include <colinux/abi.h>
@@ -15,6 +16,7 @@
 #include <iterator>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <vector>
 
 namespace {
@@ -54,7 +56,7 @@ std::uint64_t build_tables(std::byte* ram, std::uint64_t phys, bool five_levels)
 int main(int argc, char** argv)
 {
     if (argc < 2)
-        return std::fprintf(stderr, "usage: run_payload FILE [COUNT]\n"), 2;
+        return std::fprintf(stderr, "usage: run_payload FILE [COUNT [vcpu-alone]]\n"), 2;
     std::ifstream file{argv[1], std::ios::binary};
     std::vector<char> image{std::istreambuf_iterator<char>{file}, {}};
     if (image.empty())
@@ -96,10 +98,17 @@ int main(int argc, char** argv)
     entry.cr3 = root;
     entry.rdi = passage.data_virt;
     request(vcpu, CO_SET_ENTRY, &entry, "CO_SET_ENTRY");
+    bool vcpu_alone = argc > 3 && std::strcmp(argv[3], "vcpu-alone") == 0;
+    if (vcpu_alone) {
+        munmap(map, range.bytes);
+        close(guest);
+    }
     do
         request(vcpu, CO_RUN, nullptr, "CO_RUN");
     while (run->exit == CO_EXIT_INTERRUPTED || run->exit == CO_EXIT_DEVICE);
 
+    if (vcpu_alone)
+        return run->exit == CO_EXIT_POWER_OFF ? 0 : 1;
     co_guest_stats stats{};
     request(guest, CO_GET_GUEST_STATS, &stats, "CO_GET_GUEST_STATS");
     std::printf("exit %u\narg0 %llu\narg1 %llu\ndone %llu\nfailures %llu\nswitches %llu\nnmis %llu\npassage_nmis %llu\ntext %.256s\n",
