@@ -4,8 +4,6 @@
 #include <colinux/abi.h>
 #include <colinux/host_os.h>
 
-#include <utility>
-
 namespace colinux {
 
 namespace {
@@ -17,42 +15,32 @@ constexpr std::uint64_t kLeastSurplus = 512ull << 20;
 
 constexpr std::uint64_t kMostBytes = 1ull << 42; // 4 TiB: the list of blocks stays a size that a kernel heap can serve
 
-template <typename T>
-void sift_down(T* items, unsigned root, unsigned count)
-{
-    for (unsigned child; (child = 2 * root + 1) < count; root = child) {
-        if (child + 1 < count && items[child].start < items[child + 1].start)
-            ++child;
-        if (items[root].start >= items[child].start)
-            return;
-        std::swap(items[root], items[child]);
-    }
-}
-
-// Heap sort: no recursion, no extra memory, which a kernel stack has not.
-template <typename T>
-void sort_by_start(T* items, unsigned count)
-{
-    for (unsigned root = count / 2; root-- > 0;)
-        sift_down(items, root, count);
-    for (unsigned end = count; end-- > 1;) {
-        std::swap(items[0], items[end]);
-        sift_down(items, 0, end);
-    }
-}
-
 } // namespace
 
 GuestRam::~GuestRam() { release_all(); }
 
+// A guest may have a million blocks, and each takes a while: after each, whoever waits for this CPU gets it.
+std::uint64_t GuestRam::take(std::uint64_t bytes)
+{
+    std::uint64_t start = co_os_run_allocate(bytes);
+    if (start)
+        counter_.add(bytes / kPageSize);
+    co_os_yield(false);
+    return start;
+}
+
+void GuestRam::give_back(const Block& block)
+{
+    co_os_run_free(block.start, block.bytes);
+    counter_.remove(block.bytes / kPageSize);
+    co_os_yield(false);
+}
+
 void GuestRam::release_all()
 {
-    for (unsigned i = 0; i < block_count_; ++i) {
-        co_os_run_free(blocks_[i].start, blocks_[i].bytes);
-        counter_.remove(blocks_[i].bytes / kPageSize);
-    }
-    block_count_ = run_count_ = 0;
-    bytes_ = 0;
+    run_count_.store(0, std::memory_order_relaxed);
+    while (block_count_ > 0)
+        give_back(blocks_[--block_count_]);
     if (blocks_)
         co_os_heap_free(blocks_);
     if (runs_)
@@ -74,7 +62,7 @@ Result<void> GuestRam::allocate(std::uint64_t bytes, std::uint64_t contiguous, F
     blocks_ = static_cast<Block*>(co_os_heap_allocate(block_capacity_ * sizeof(Block)));
     Result<void> collected = blocks_ ? collect(bytes, contiguous, found) : Error::NoMemory;
     if (collected) {
-        release_surplus(bytes, contiguous);
+        release_surplus(bytes, contiguous, found);
         runs_ = static_cast<Run*>(co_os_heap_allocate(block_count_ * sizeof(Run)));
         if (!runs_)
             collected = Error::NoMemory;
@@ -83,118 +71,137 @@ Result<void> GuestRam::allocate(std::uint64_t bytes, std::uint64_t contiguous, F
         release_all();
         return collected.error();
     }
-    join();
-    measure(found);
+    join(found);
     return {};
 }
 
 Result<void> GuestRam::collect(std::uint64_t bytes, std::uint64_t contiguous, Found& found)
 {
     std::uint64_t block = co_os_run_limit();
-    std::uint64_t total = 0;
-    while (block_count_ < block_capacity_) {
-        if (total >= bytes) {
-            measure(found);
-            if (found.largest_run >= contiguous)
-                return {};
-        }
-        if (co_os_interrupted()) {
-            measure(found);
+    while (found.bytes < bytes || found.largest_run < contiguous) {
+        if (co_os_interrupted())
             return Error::Interrupted;
-        }
         // The last block is no larger than what is missing, but for the surplus
-        while (total < bytes && block > CO_BLOCK_SIZE && block > bytes - total)
+        while (found.bytes < bytes && block > CO_BLOCK_SIZE && block > bytes - found.bytes)
             block /= 2;
-        std::uint64_t start = co_os_run_allocate(block);
-        if (start == 0 && block > CO_BLOCK_SIZE) {
+        std::uint64_t start = block_count_ < block_capacity_ ? take(block) : 0;
+        if (start) {
+            insert({start, block}, found);
+            progress_.store(found.bytes, std::memory_order_relaxed);
+        } else if (block > CO_BLOCK_SIZE && block_count_ < block_capacity_) {
             block /= 2;
-            continue;
+        } else {
+            return Error::NoMemory;
         }
-        if (start == 0)
-            break;
-        blocks_[block_count_++] = {start, block};
-        counter_.add(block / kPageSize);
-        total += block;
-        progress_.store(total, std::memory_order_relaxed);
     }
-    measure(found);
-    return total >= bytes && found.largest_run >= contiguous ? Result<void>{} : Error::NoMemory;
+    return {};
 }
 
-// Sorts, and finds the total and the largest run.
-void GuestRam::measure(Found& found)
+// Blocks stay sorted, and `found` true, so that no look at all of them follows each.
+void GuestRam::insert(const Block& block, Found& found)
 {
-    sort_by_start(blocks_, block_count_);
+    unsigned at = block_count_++;
+    for (; at > 0 && blocks_[at - 1].start > block.start; --at)
+        blocks_[at] = blocks_[at - 1];
+    blocks_[at] = block;
+    std::uint64_t run = run_around(at).bytes;
+    found.bytes += block.bytes;
+    found.largest_run = run > found.largest_run ? run : found.largest_run;
+}
+
+GuestRam::Span GuestRam::run_around(unsigned index) const
+{
+    Span span{index, index + 1, blocks_[index].bytes};
+    for (; span.begin > 0 && blocks_[span.begin - 1].end() == blocks_[span.begin].start; --span.begin)
+        span.bytes += blocks_[span.begin - 1].bytes;
+    for (; span.end < block_count_ && blocks_[span.end].start == blocks_[span.end - 1].end(); ++span.end)
+        span.bytes += blocks_[span.end].bytes;
+    return span;
+}
+
+GuestRam::Span GuestRam::largest_run() const
+{
+    Span largest{};
+    for (Span span{}; span.end < block_count_;) {
+        span = run_around(span.end);
+        if (span.bytes > largest.bytes)
+            largest = span;
+    }
+    return largest;
+}
+
+// Give back what is more than `bytes`, from the ends, and of the largest run no more than leaves `contiguous`.
+void GuestRam::release_surplus(std::uint64_t bytes, std::uint64_t contiguous, const Found& found)
+{
+    Span run = largest_run();
+    std::uint64_t surplus = found.bytes - bytes;
+    unsigned first = 0;
+    auto release = [&](unsigned index) {
+        const Block& block = blocks_[index];
+        bool in_run = index >= run.begin && index < run.end;
+        if (block.bytes > surplus || (in_run && run.bytes - block.bytes < contiguous))
+            return false;
+        surplus -= block.bytes;
+        run.bytes -= in_run ? block.bytes : 0;
+        give_back(block);
+        return true;
+    };
+    while (release(block_count_ - 1))
+        --block_count_;
+    while (release(first))
+        ++first;
+    block_count_ -= first;
+    for (unsigned i = 0; first > 0 && i < block_count_; ++i)
+        blocks_[i] = blocks_[i + first];
+}
+
+void GuestRam::join(Found& found)
+{
+    unsigned count = 0;
     found = {};
-    std::uint64_t run = 0, end = 0;
     for (unsigned i = 0; i < block_count_; ++i) {
-        run = blocks_[i].start == end && i > 0 ? run + blocks_[i].bytes : blocks_[i].bytes;
-        end = blocks_[i].start + blocks_[i].bytes;
-        found.bytes += blocks_[i].bytes;
-        if (run > found.largest_run)
-            found.largest_run = run;
-    }
-}
-
-// Give back what is more than `bytes`, from the ends, as long as the large run stays whole.
-void GuestRam::release_surplus(std::uint64_t bytes, std::uint64_t contiguous)
-{
-    std::uint64_t total = 0;
-    for (unsigned i = 0; i < block_count_; ++i)
-        total += blocks_[i].bytes;
-    for (unsigned tried = 0; tried < 2; ++tried) {
-        while (block_count_ > 1) {
-            unsigned victim = tried == 0 ? block_count_ - 1 : 0;
-            Block block = blocks_[victim];
-            if (total - block.bytes < bytes)
-                break;
-            for (unsigned i = victim; i + 1 < block_count_; ++i)
-                blocks_[i] = blocks_[i + 1];
-            --block_count_;
-            Found rest;
-            measure(rest);
-            if (rest.largest_run < contiguous) { // it was part of the run: put it back
-                blocks_[block_count_++] = block;
-                measure(rest);
-                break;
-            }
-            co_os_run_free(block.start, block.bytes);
-            counter_.remove(block.bytes / kPageSize);
-            total -= block.bytes;
-        }
-    }
-    bytes_ = total;
-}
-
-void GuestRam::join()
-{
-    run_count_ = 0;
-    std::uint64_t offset = 0;
-    for (unsigned i = 0; i < block_count_; ++i) {
-        if (run_count_ > 0 && runs_[run_count_ - 1].start + runs_[run_count_ - 1].bytes == Phys{blocks_[i].start})
-            runs_[run_count_ - 1].bytes += blocks_[i].bytes;
+        const Block& block = blocks_[i];
+        if (count > 0 && runs_[count - 1].start + runs_[count - 1].bytes == Phys{block.start})
+            runs_[count - 1].bytes += block.bytes;
         else
-            runs_[run_count_++] = {Phys{blocks_[i].start}, blocks_[i].bytes, offset};
-        offset += blocks_[i].bytes;
+            runs_[count++] = {Phys{block.start}, block.bytes, found.bytes};
+        found.bytes += block.bytes;
+        found.largest_run = runs_[count - 1].bytes > found.largest_run ? runs_[count - 1].bytes : found.largest_run;
     }
+    run_count_.store(count, std::memory_order_release);
+}
+
+// The last run that begins, in that respect, at `value` or before: runs lie in the same order by either.
+template <typename Begin>
+const GuestRam::Run* GuestRam::last_run(std::uint64_t value, Begin begin) const
+{
+    unsigned low = 0;
+    for (unsigned high = run_count(); low < high;) {
+        unsigned middle = low + (high - low) / 2;
+        if (begin(runs_[middle]) <= value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 ? &runs_[low - 1] : nullptr;
 }
 
 bool GuestRam::contains(Phys start, std::uint64_t bytes) const
 {
-    for (unsigned i = 0; i < run_count_; ++i) {
-        if (range_inside(start.value, bytes, runs_[i].start.value, runs_[i].bytes))
-            return true;
-    }
-    return false;
+    const Run* run = last_run(start.value, [](const Run& run) { return run.start.value; });
+    return run && range_inside(start.value, bytes, run->start.value, run->bytes);
 }
 
 Phys GuestRam::frame_at(std::uint64_t offset) const
 {
-    for (unsigned i = 0; i < run_count_; ++i) {
-        if (offset >= runs_[i].offset && offset - runs_[i].offset < runs_[i].bytes)
-            return runs_[i].start + align_down(offset - runs_[i].offset, kPageSize);
-    }
-    return Phys{};
+    const Run* run = last_run(offset, [](const Run& run) { return run.offset; });
+    return run && offset - run->offset < run->bytes ? run->start + align_down(offset - run->offset, kPageSize) : Phys{};
+}
+
+std::uint64_t GuestRam::bytes() const
+{
+    unsigned count = run_count();
+    return count > 0 ? runs_[count - 1].offset + runs_[count - 1].bytes : 0;
 }
 
 } // namespace colinux

@@ -38,28 +38,39 @@ public:
     // The frame at byte `offset` of the mapping; 0 when past the end.
     Phys frame_at(std::uint64_t offset) const;
 
-    unsigned run_count() const { return run_count_; }
+    // The list of runs is made once and never changes: these three, and the two above, need no lock.
+    unsigned run_count() const { return run_count_.load(std::memory_order_acquire); }
     const Run& run(unsigned index) const { return runs_[index]; }
-    std::uint64_t bytes() const { return bytes_; }
+    std::uint64_t bytes() const;
     std::uint64_t progress() const { return progress_.load(std::memory_order_relaxed); }
 
 private:
     struct Block {
         std::uint64_t start, bytes;
+        std::uint64_t end() const { return start + bytes; }
+    };
+    struct Span { // blocks that lie back to back
+        unsigned begin, end;
+        std::uint64_t bytes;
     };
 
     Result<void> collect(std::uint64_t bytes, std::uint64_t contiguous, Found& found);
-    void measure(Found& found);
-    void release_surplus(std::uint64_t bytes, std::uint64_t contiguous);
-    void join();
+    std::uint64_t take(std::uint64_t bytes);
+    void give_back(const Block& block);
+    void insert(const Block& block, Found& found);
+    Span run_around(unsigned index) const;
+    Span largest_run() const;
+    void release_surplus(std::uint64_t bytes, std::uint64_t contiguous, const Found& found);
+    void join(Found& found);
+    template <typename Begin>
+    const Run* last_run(std::uint64_t value, Begin begin) const;
     void release_all();
 
     FrameCounter& counter_;
-    Block* blocks_{}; // sorted by start once collected
+    Block* blocks_{}; // sorted by start
     unsigned block_count_{}, block_capacity_{};
     Run* runs_{};
-    unsigned run_count_{};
-    std::uint64_t bytes_{};
+    std::atomic<unsigned> run_count_{0}; // set last
     std::atomic<std::uint64_t> progress_{0};
 };
 

@@ -44,7 +44,6 @@ co_u64 co_os_run_allocate(co_u64 bytes)
 	unsigned int order = get_order(bytes);
 	struct page *pages;
 
-	cond_resched(); /* many come one after the other, and each is zeroed: without direct reclaim nothing in here lets others run */
 	if (!co_host_can_spare(bytes))
 		return 0;
 	/* Large blocks only where they lie ready; compaction is for the smallest, when nothing else is left */
@@ -61,11 +60,8 @@ void co_os_run_free(co_u64 phys, co_u64 bytes)
 {
 	co_u64 end = phys + bytes;
 
-	for (; phys < end; phys += PAGE_SIZE) {
+	for (; phys < end; phys += PAGE_SIZE)
 		__free_page(pfn_to_page(PHYS_PFN(phys)));
-		if (!(phys & (SZ_1M - 1)))
-			cond_resched();
-	}
 }
 
 co_u64 co_os_frame_allocate(void)

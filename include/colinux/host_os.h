@@ -38,7 +38,8 @@ CO_ABI void *co_os_heap_allocate(co_u64 bytes);
 CO_ABI void co_os_heap_free(void *memory);
 
 /* One physically contiguous, zeroed run of `bytes` (CO_BLOCK_SIZE << n), aligned to its size. Returns its
- * phys, or 0 when there is none without disturbing the host. [sleep] */
+ * phys, or 0 when there is none without disturbing the host. Does not let others run: the core does, after
+ * each. [sleep] */
 CO_ABI co_u64 co_os_run_allocate(co_u64 bytes);
 CO_ABI void co_os_run_free(co_u64 phys, co_u64 bytes);
 /* The largest `bytes` that co_os_run_allocate() can ever serve. */

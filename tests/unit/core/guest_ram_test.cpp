@@ -2,6 +2,8 @@
 // GuestRam: how blocks of the host become a guest's memory, and that nothing is kept when they do not.
 #include "tests/unit/core/core_test.hpp"
 
+#include <algorithm>
+
 namespace colinux {
 
 namespace {
@@ -21,6 +23,17 @@ protected:
         host().free_runs.clear();
         for (std::uint64_t start : blocks)
             host().free_runs.push_back({start, 2 * kMiB});
+    }
+
+    // The most blocks that were taken or given back without letting others run after each
+    static unsigned blocks_without_a_break()
+    {
+        unsigned most = 0, blocks = 0;
+        for (const FakeHost::Call& call : host().history) {
+            blocks = call.name == "yield" ? 0 : blocks + (call.name == "run_allocate" || call.name == "run_free");
+            most = std::max(most, blocks);
+        }
+        return most;
     }
 };
 
@@ -72,6 +85,52 @@ TEST_F(GuestRamTest, RunOfASmallGuestIsFoundAfterManyBlocksThatAreAlone)
     ASSERT_TRUE(ram.allocate(8 * kMiB, 6 * kMiB, found));
     EXPECT_TRUE(ram.contains(Phys{0x3000'0000}, 6 * kMiB));
     EXPECT_EQ(host().frames(), 8 * kMiB / kPageSize);
+}
+
+// Bug: a guest with gigabytes kept its host CPU from everybody else, until the host's RCU complained.
+TEST_F(GuestRamTest, OthersRunAfterEachBlock)
+{
+    std::vector<std::uint64_t> starts;
+    for (std::uint64_t i = 0; i < 100; i++)
+        starts.push_back(0x1'0000'0000 + i * 0x1000'0000);
+    starts.push_back(starts.front() + 2 * kMiB);
+    host_has(starts);
+    {
+        GuestRam scattered{counter};
+        ASSERT_TRUE(scattered.allocate(80 * kMiB, 4 * kMiB, found)); // takes all, gives back 61
+        ASSERT_EQ(scattered.run_count(), 39u);
+    }
+    EXPECT_EQ(host().count("run_free"), 101u);
+    EXPECT_EQ(blocks_without_a_break(), 1u);
+}
+
+TEST_F(GuestRamTest, OthersRunAfterEachBlockOfASearchInVain)
+{
+    host_has({0x1000'0000, 0x1020'0000, 0x3000'0000, 0x4000'0000});
+    ASSERT_FALSE(ram.allocate(16 * kMiB, 2 * kMiB, found));
+    EXPECT_EQ(blocks_without_a_break(), 1u);
+}
+
+TEST_F(GuestRamTest, SignalEndsTheSearchAfterTheBlockAtHand)
+{
+    host().on_yield = [] { host().must_return = host().count("run_allocate") == 3; };
+    EXPECT_EQ(ram.allocate(256 * kMiB, 2 * kMiB, found).error(), Error::Interrupted);
+    EXPECT_EQ(host().count("run_allocate"), 3u);
+    EXPECT_EQ(found.bytes, 12 * kMiB);
+    EXPECT_EQ(found.largest_run, 12 * kMiB);
+    EXPECT_EQ(host().frames(), 0u);
+}
+
+// Bug: all blocks were sorted again for each that was more than needed, and for each of these that was given back.
+TEST_F(GuestRamTest, LongSearchForABigGuestEnds)
+{
+    std::vector<std::uint64_t> starts;
+    for (std::uint64_t i = 6144; i > 0; i--)
+        starts.push_back(0x1'0000'0000 + i * 0x40'0000);
+    host_has(starts);
+    EXPECT_FALSE(ram.allocate(8192 * kMiB, 6 * kMiB, found));
+    EXPECT_EQ(found.bytes, 12288 * kMiB);
+    EXPECT_EQ(found.largest_run, 2 * kMiB);
 }
 
 TEST_F(GuestRamTest, RunThatAppearsInReverseOrderIsFound)

@@ -12,6 +12,8 @@ constexpr co_u32 kOn = CO_MAILBOX_INTERRUPTS_ON, kChecks = CO_MAILBOX_CHECKS_PEN
 
 class VcpuRunTest : public CoreTest {
 protected:
+    VcpuRunTest() { host().history.clear(); } // of how the guest was made
+
     TestGuest guest{2};
     ScriptedGuest script;
 
