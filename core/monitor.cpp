@@ -69,13 +69,14 @@ Result<void> Monitor::allocate_memory(co_allocate_memory& request)
 
 Result<void> Monitor::get_memory(co_get_memory& request)
 {
-    LockGuard guard{lock_};
+    // Not under the lock: `ranges` may point into a mapping of this very guest, whose page fault asks frame_at()
     request.count = ram_.run_count();
     for (unsigned i = 0; i < request.count && i < request.capacity; ++i) {
         const GuestRam::Run& run = ram_.run(i);
         co_memory_range range{run.start.value, run.bytes, run.offset};
         if (co_os_copy_to_user(request.ranges + i * sizeof(range), &range, sizeof(range)))
             return Error::BadAddress;
+        co_os_yield(false);
     }
     return {};
 }
@@ -200,12 +201,6 @@ void Monitor::get_stats(co_guest_stats& stats)
         stats.nmis += vcpu->calls(CO_CALL_NMI);
         stats.passage_nmis += vcpu->passage_nmis();
     }
-}
-
-Phys Monitor::frame_at(std::uint64_t offset)
-{
-    LockGuard guard{lock_};
-    return ram_.frame_at(offset);
 }
 
 // ---- for the vCPUs ------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ public:
     Result<void> bind_irq_line(const co_bind_irq_line& request);
     void request_stop();
     void get_stats(co_guest_stats& stats);
-    Phys frame_at(std::uint64_t offset);
+    Phys frame_at(std::uint64_t offset) const { return ram_.frame_at(offset); } // takes no lock: a page fault asks
 
     // For the vCPUs. Any context but NMI.
     Vcpu* vcpu(std::uint64_t index);

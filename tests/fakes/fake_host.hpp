@@ -68,6 +68,7 @@ public:
     std::deque<std::function<void()>> while_waiting; // one per sleep; none left = a signal comes
     std::function<void()> on_yield = [] {}, on_pause = [] {};
     std::function<void()> on_run_allocate = [] {}; // once
+    std::function<void()> on_copy_to_user = [] {};
     std::function<void()> on_interrupts_off = [] {}; // before they are
     unsigned online_cpus = 2;
     std::function<void()> on_take_nmi = [] {};

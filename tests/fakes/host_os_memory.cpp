@@ -68,6 +68,7 @@ CO_ABI co_u64 co_os_text_frame(const void*)
 CO_ABI int co_os_copy_to_user(co_u64 user_address, const void* from, co_u64 bytes)
 {
     host().may_sleep("copy_to_user");
+    host().on_copy_to_user();
     if (host().user_memory_is_bad)
         return 14;
     auto* first = static_cast<const std::byte*>(from);

@@ -88,6 +88,21 @@ TEST_F(MonitorTest, ShortListIsFilledAsFarAsItGoes)
     EXPECT_EQ(host().user_memory.size(), 2u);
 }
 
+// Bug: a list inside a mapping of the guest's own memory was a deadlock: its page fault waited for the request.
+TEST_F(MonitorTest, ListMayLieInTheGuestsOwnMemory)
+{
+    ASSERT_EQ(allocate(2 * kMiB), 0);
+    host().on_copy_to_user = [this] { EXPECT_NE(co_core_guest_frame(guest, 0), 0u); };
+    co_get_memory get{0x7000, 1, 0};
+    EXPECT_EQ(request(CO_GET_MEMORY, &get), 0); // the fake host complains of a deadlock
+}
+
+TEST_F(MonitorTest, PageFaultDoesNotWaitForTheSearch)
+{
+    host().on_run_allocate = [this] { EXPECT_EQ(co_core_guest_frame(guest, 0), 0u); };
+    EXPECT_EQ(allocate(2 * kMiB), 0);
+}
+
 TEST_F(MonitorTest, ListAtABadAddressIsRejected)
 {
     ASSERT_EQ(allocate(2 * kMiB), 0);
