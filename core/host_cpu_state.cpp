@@ -72,8 +72,8 @@ void HostCpuState::set_first_values(co_passage& page)
 
 void HostCpuState::enter_guest_mode(InterruptsOff&, co_passage& page)
 {
-    if (cpu_ != co_os_cpu() || co_os_msrs_are_lent()) {
-        cpu_ = co_os_msrs_are_lent() ? kNoCpu : co_os_cpu();
+    if (cpu_ != co_os_cpu()) {
+        cpu_ = co_os_cpu();
         read_host_values();
     }
     if (begins_) {

@@ -213,6 +213,10 @@ void Vcpu::set_timer(std::uint64_t deadline)
 Vcpu::Next Vcpu::burst()
 {
     InterruptsOff off;
+    if (co_os_msrs_are_lent()) { // they are the host's again when this thread has been in user space
+        run_page_->exit = CO_EXIT_INTERRUPTED;
+        return Next::ToUser;
+    }
     if (suspect_ && !Suspects::enter())
         return Next::Pause;
     suspect_in_guest_ = suspect_;

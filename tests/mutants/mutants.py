@@ -29,6 +29,7 @@ MUTANTS = [
            "        co_os_timer_stop(timer_);\n        __atomic_fetch_or(&passage_.page().pending, co_u64{1} << CO_PENDING_TIMER, __ATOMIC_SEQ_CST);\n",
            "        co_os_timer_stop(timer_);\n", CORE),
     Mutant("both clocks are read once", "core/vcpu.cpp", "constexpr unsigned kClockTries = 10;", "constexpr unsigned kClockTries = 1;", CORE),
+    Mutant("what KVM left in MSRs is taken for the host's", "core/vcpu.cpp", "    if (co_os_msrs_are_lent()) {", "    if (false) {", CORE),
     # the watch
     Mutant("an overdue stay gets an NMI at once", "core/cpu_watch.cpp", "if (slot.kicked.exchange(entered, std::memory_order_relaxed) != entered) {",
            "if (slot.kicked.exchange(entered, std::memory_order_relaxed) == 1) {", CORE),
@@ -43,8 +44,8 @@ MUTANTS = [
     Mutant("XCR0 is not given back to the host", "core/host_cpu_state.cpp", "            cpu::write_xcr0(host_xcr0_);\n", "            (void)0;\n", CORE),
     Mutant("the host's breakpoints are lost", "core/host_cpu_state.cpp", "    if (host_breakpoints_)\n        host_debug_.load();\n", "", CORE),
     # memory and requests
-    Mutant("a frame is not freed", "core/guest_ram.cpp", "        co_os_run_free(blocks_[i].start, blocks_[i].bytes);\n", "", CORE),
-    Mutant("what was taken in addition is kept", "core/guest_ram.cpp", "            if (total - block.bytes < bytes)\n", "            if (total - block.bytes < bytes || total > 0)\n", CORE),
+    Mutant("a frame is not freed", "core/guest_ram.cpp", "    co_os_run_free(block.start, block.bytes);\n", "    (void)block;\n", CORE),
+    Mutant("what was taken in addition is kept", "core/guest_ram.cpp", "if (block.bytes > surplus || ", "if (surplus > 0 || block.bytes > surplus || ", CORE),
     Mutant("a doorbell behind the last is accepted", "core/monitor.cpp", "request.doorbell >= CO_DOORBELLS", "request.doorbell > CO_DOORBELLS", CORE),
     Mutant("the passage may lie in its own code", "core/monitor.cpp", "        range_inside(request.code_phys, kPageSize, request.data_phys, vcpu_count_ * kPageSize) ||\n",
            "", CORE),
@@ -80,6 +81,8 @@ MUTANTS = [
            "tests/system/host_preemption.test"),
     Mutant("no preemption NMI is sent", "host/linux/cpu.c", "\tapic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);\n", "", "tests/payloads/stuck.test"),
     Mutant("a new CPU spins for the one that starts it", "graft/spinlocks.c", "\tcpumask_set_cpu(cpu, cpu_callout_mask);\n", "", "tests/system/one_cpu.test"),
+    Mutant("an invalid opcode in a guest's first instructions has no gate", "graft/fixups.c", " FAULT_GATE(X86_TRAP_UD),", "", "tests/system/early_exception.test"),
+    Mutant("a CPU that came online watches nobody", "host/linux/watch.c", "\tco_watch_start_here(NULL);\n\treturn 0;\n", "\treturn 0;\n", "tests/system/cpu_hotplug_watch.test"),
 ]
 
 

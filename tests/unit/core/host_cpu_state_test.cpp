@@ -211,21 +211,6 @@ TEST_F(HostCpuStateTest, EachCpusOwnValuesAreRestoredAfterAMove)
     expect_host_as_before();
 }
 
-TEST_F(HostCpuStateTest, MsrsThatKvmLeftBehindAreGivenBackButNotTakenForTheHosts)
-{
-    begin();
-    burst([&] { guest_writes(CO_MSR_LSTAR, Msr::Lstar, kGuestLstar); });
-    constexpr std::uint64_t kKvmGuestLstar = 0xffff'ffff'8aaa'0000;
-    host().msrs_are_lent = true;
-    this_cpu().msrs[Msr::Lstar] = kKvmGuestLstar;
-    burst([] {});
-    EXPECT_EQ(this_cpu().msr(Msr::Lstar), kKvmGuestLstar);
-    host().msrs_are_lent = false; // the host has returned to user space: KVM has put the host's back
-    this_cpu().msrs[Msr::Lstar] = before.msr(Msr::Lstar);
-    burst([] {});
-    expect_host_as_before();
-}
-
 TEST_F(HostCpuStateTest, PebsAndBtsOfTheHostRestWhileTheGuestRuns)
 {
     this_cpu().msrs[Msr::MiscEnable] = 0;

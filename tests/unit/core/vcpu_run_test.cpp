@@ -370,6 +370,17 @@ TEST_F(VcpuRunTest, SignalBringsTheThreadBack)
     EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_POWER_OFF));
 }
 
+// Bug: what KVM's guest had left in the MSRs was taken for the host's. When that guest ended during a burst, KVM gave the host its
+// own back, and the burst's end undid it: the next SYSCALL of the host went to an address of the dead guest.
+TEST_F(VcpuRunTest, WhatKvmLeftInMsrsIsGivenBackBeforeTheGuestRuns)
+{
+    host().msrs_are_lent = true;
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_INTERRUPTED));
+    EXPECT_EQ(host().count("cross"), 0u);
+    host().msrs_are_lent = false; // the thread was in user space
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_POWER_OFF));
+}
+
 TEST_F(VcpuRunTest, ImmediateExitDoesNotEnter)
 {
     guest.run_page().immediate_exit = 1;
