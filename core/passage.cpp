@@ -83,11 +83,15 @@ void Passage::set_world(co_world& world, std::uint64_t page, std::uint64_t code,
     fill_idt(idt, code);
 }
 
+constexpr unsigned kFirstFrame = 72, kFrameWords = 8, kHandlerWords = 2 * 6;
+static_assert(kFirstFrame + kFrameWords + kHandlerWords <= sizeof(co_passage::stack) / sizeof(co_u64));
+
 void Passage::set_first_state(const co_vcpu_entry& entry)
 {
     co_world& guest = page_->guest;
-    // Callee-saved registers, RFLAGS and return address, in the order in which the switch pops them
-    co_u64* frame = page_->stack;
+    // Callee-saved registers, RFLAGS and return address, in the order in which the switch pops them. Above, the passage's handlers
+    // for NMI and #MC may nest before; below, the guest's first IDT may be used at once, and its handler comes through here again
+    co_u64* frame = page_->stack + kFirstFrame;
     frame[0] = 0;          // R15
     frame[1] = 0;          // R14
     frame[2] = entry.rip;  // R13
@@ -96,7 +100,7 @@ void Passage::set_first_state(const co_vcpu_entry& entry)
     frame[5] = entry.rdi;  // RBX
     frame[6] = 2;          // RFLAGS: IF = 0
     frame[7] = guest.arrival - world_switch_offsets.arrival + world_switch_offsets.first_entry;
-    guest.rsp = guest.page + offsetof(co_passage, stack);
+    guest.rsp = guest.page + offsetof(co_passage, stack) + kFirstFrame * sizeof(co_u64);
 
     guest.cr0 = cpu::read_cr0() & ~(cpu::kCr0Ts | cpu::kCr0Em);
     guest.cr2 = 0;

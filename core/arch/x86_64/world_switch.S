@@ -36,6 +36,7 @@
 #include "passage_offsets.h"
 #include "annotations.h"
 
+#define X86_EFLAGS_TF  (1 << 8)
 #define X86_CR4_PGE    (1 << 7)
 #define X86_CR4_VMXE   (1 << 13)
 #define X86_CR4_FSGSBASE_BIT 16
@@ -277,8 +278,9 @@ world_switch_mce:
 	movl	$1, PASSAGE_SAW_MCE(%rdi)
 	iretq
 
-world_switch_debug: /* TF, or a breakpoint, set by a world that debugs itself */
+world_switch_debug: /* a breakpoint, or TF, set by a world that debugs itself: the latter only until here, or the other would have it */
 	CO_UNWIND_HINT
+	andl	$~X86_EFLAGS_TF, 16(%rsp)
 	iretq
 
 world_switch_bad_selector:

@@ -62,18 +62,33 @@ TEST_F(PassageTest, DescriptorTablesOfThePassageLieInThePage)
     EXPECT_EQ(page.guest.passage_gdtr.limit, sizeof(page.guest.passage_gdt) - 1);
 }
 
+// Where RSP of a vCPU that has not run yet points to.
+const co_u64* first_frame(const co_passage& page)
+{
+    return reinterpret_cast<const co_u64*>(reinterpret_cast<const char*>(&page) + (page.guest.rsp - TestGuest::kDataVirt));
+}
+
+// Bug: it lay at the stack's end. An NMI that met the guest's IDT there overwrote the tables below.
+TEST_F(PassageTest, FirstFrameHasRoomForHandlersOnBothSides)
+{
+    TestGuest guest;
+    const co_passage& page = guest.page();
+    EXPECT_GE(first_frame(page) - page.stack, 64) << "an early NMI's, and its way through the passage";
+    EXPECT_GE(std::end(page.stack) - (first_frame(page) + 8), 12) << "those of the passage on the way in: an NMI and a machine check";
+}
+
 TEST_F(PassageTest, FirstStateIsTheEntrysWithInterruptsOff)
 {
     TestGuest guest;
     const co_passage& page = guest.page();
     co_vcpu_entry entry = guest.entry();
-    EXPECT_EQ(page.stack[2], entry.rip);
-    EXPECT_EQ(page.stack[3], entry.rsp);
-    EXPECT_EQ(page.stack[4], entry.rsi);
-    EXPECT_EQ(page.stack[5], entry.rdi);
-    EXPECT_EQ(page.stack[6], 2u) << "RFLAGS";
-    EXPECT_EQ(page.stack[7], TestGuest::kCodeVirt + world_switch_offsets.first_entry);
-    EXPECT_EQ(page.guest.rsp, TestGuest::kDataVirt + offsetof(co_passage, stack));
+    const co_u64* frame = first_frame(page);
+    EXPECT_EQ(frame[2], entry.rip);
+    EXPECT_EQ(frame[3], entry.rsp);
+    EXPECT_EQ(frame[4], entry.rsi);
+    EXPECT_EQ(frame[5], entry.rdi);
+    EXPECT_EQ(frame[6], 2u) << "RFLAGS";
+    EXPECT_EQ(frame[7], TestGuest::kCodeVirt + world_switch_offsets.first_entry);
     EXPECT_EQ(page.guest.cr3, entry.cr3);
     EXPECT_EQ(page.guest.idtr.base, entry.idt_base);
     EXPECT_EQ(page.guest.idtr.limit, entry.idt_limit);

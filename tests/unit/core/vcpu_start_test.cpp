@@ -37,9 +37,10 @@ TEST_F(VcpuStartTest, StartedVcpuBeginsAtTheGivenState)
     expect_answer(0);
     run_to_device();
     co_passage& page = guest.page(1);
-    EXPECT_EQ(page.stack[2], kRip);
-    EXPECT_EQ(page.stack[3], kRsp);
-    EXPECT_EQ(page.stack[5], 0u);
+    const co_u64* frame = page.stack + (page.guest.rsp % kPageSize - offsetof(co_passage, stack)) / sizeof(co_u64);
+    EXPECT_EQ(frame[2], kRip);
+    EXPECT_EQ(frame[3], kRsp);
+    EXPECT_EQ(frame[5], 0u);
     EXPECT_EQ(page.guest.cr3, guest.entry().cr3);
     EXPECT_EQ(page.guest.idtr.base, guest.entry().idt_base);
     script.then([&](co_passage& own) {
