@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Subcommands that speak with guests that run: ps, console, stop, kill, logs, stats.
+// Subcommands that speak with guests that run: ps, console, stop, kill, stats.
 #include "cli/commands.hpp"
 #include "cli/console_session.hpp"
 #include "cli/control_client.hpp"
@@ -9,10 +9,8 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <memory>
-#include <sstream>
 
 namespace colinux {
 
@@ -67,28 +65,6 @@ int end_guest(const GuestOptions& options, const char* call)
     json end = client.wait_for_end();
     std::cout << options.name << ": " << end.value("reason", std::string{"has ended"}) << "\n";
     return 0;
-}
-
-std::string log_of_ended_guest(const std::string& name)
-{
-    std::ifstream file{RunDirectory{}.log_path(name), std::ios::binary};
-    if (!file)
-        throw Failure{ExitCode::NameUnknown, "no guest named '" + name + "' is running, and none has left a log"};
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
-
-std::string log_of(const std::string& name)
-{
-    try {
-        ControlClient client{name};
-        return client.read_bytes(client.call("logs").value("bytes", std::size_t{0}));
-    } catch (const Failure& failure) {
-        if (failure.code() != ExitCode::NameUnknown)
-            throw;
-        return log_of_ended_guest(name);
-    }
 }
 
 void print_stats(const json& stats, const std::string& indent = "")
@@ -148,18 +124,6 @@ void add_stop_and_kill(CLI::App& app, int& exit_code)
     kill->footer("\nAs if its power cord were pulled: what it had not written to its disks is lost.\n\nExample:\n  "
                  "colinux kill guest1");
     kill->callback([options, &exit_code] { exit_code = end_guest(*options, "kill"); });
-}
-
-void add_logs(CLI::App& app, int& exit_code)
-{
-    auto options = std::make_shared<GuestOptions>();
-    CLI::App* command = add_guest_command(app, "logs", "Print what a guest has written to its console", options);
-    command->footer("\nWorks for a guest that has ended, too, until the next one of that name starts.\n\nExample:\n  "
-                    "colinux logs guest1 | tail");
-    command->callback([options, &exit_code] {
-        std::cout << log_of(options->name);
-        exit_code = 0;
-    });
 }
 
 void add_stats(CLI::App& app, int& exit_code)

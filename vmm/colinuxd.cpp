@@ -74,11 +74,8 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
     directory.create();
     NameClaim claim{directory, config.name};
     config.name = claim.name();
-    std::string log_path = directory.log_path(claim.name());
-    unlink(log_path.c_str()); // of an earlier guest of this name
 
     auto abandon = [&] {
-        unlink(log_path.c_str());
         claim.release();
         report.error({ExitCode::GuestKilled, "interrupted before the guest ran"});
         _exit(static_cast<int>(ExitCode::GuestKilled)); // the driver takes everything back
@@ -87,12 +84,13 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
     std::optional<Machine> machine;
     std::optional<ControlServer> server;
     try {
-        machine.emplace(config, log_path, [&](const std::string& text) { report.progress(text); });
+        machine.emplace(config, [&](const std::string& text) { report.progress(text); });
         server.emplace(directory.socket_path(claim.name()), *machine);
         leave_terminal();
+        directory.rotate_logs(claim.name()); // nothing else can go wrong: a start that fails leaves earlier logs as they are
+        machine->begin_log(directory.log_path(claim.name()));
     } catch (...) {
         termination.while_starting(nullptr);
-        unlink(log_path.c_str());
         throw;
     }
     termination.while_running(*machine);

@@ -23,6 +23,20 @@ std::uint16_t terminal_size(const json& request, const char* key)
     return value->get<std::uint16_t>();
 }
 
+void read_log_wishes(const json& request, ControlRequest& parsed)
+{
+    if (auto lines = request.find("tail"); lines != request.end()) {
+        if (!lines->is_number_unsigned())
+            throw Failure{ExitCode::ControlSocket, "logs: 'tail' is to be a number of lines"};
+        parsed.lines = lines->get<std::uint64_t>();
+    }
+    if (auto follow = request.find("follow"); follow != request.end()) {
+        if (!follow->is_boolean())
+            throw Failure{ExitCode::ControlSocket, "logs: 'follow' is to be true or false"};
+        parsed.follow = follow->get<bool>();
+    }
+}
+
 } // namespace
 
 ControlRequest parse_request(std::string_view line)
@@ -38,6 +52,8 @@ ControlRequest parse_request(std::string_view line)
         parsed.rows = terminal_size(request, "rows");
         parsed.columns = terminal_size(request, "columns");
     }
+    if (parsed.call == Call::Logs)
+        read_log_wishes(request, parsed);
     return parsed;
 }
 

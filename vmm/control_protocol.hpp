@@ -4,6 +4,7 @@
 #pragma once
 
 #include "vmm/failure.hpp"
+#include "vmm/last_lines.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -20,6 +21,8 @@ struct ControlRequest {
     enum class Call { Status, Stats, Stop, Kill, Wait, Console, Logs, Resize };
     Call call{};
     std::uint16_t rows{}, columns{}; // Resize
+    std::uint64_t lines{kAllLines};  // Logs: the last so many
+    bool follow{};                   // Logs: then what is printed, until the guest ends
 };
 
 // Failure{ControlSocket} with what is wrong. Any bytes may come.

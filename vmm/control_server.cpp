@@ -157,16 +157,8 @@ bool ControlServer::handle(Handle connection, const std::string& line)
         case Call::Wait:
             connection->waits = true;
             return true;
-        case Call::Logs: {
-            std::string text = target_.logs();
-            connection->closing = true;
-            if (!send(connection, answer({{"bytes", text.size()}}) + text))
-                return false;
-            if (!connection->output.empty())
-                return true;
-            drop(connection);
-            return false;
-        }
+        case Call::Logs:
+            return send_logs(connection, request);
         case Call::Console:
             return hand_over_console(connection);
         }
@@ -185,6 +177,28 @@ bool ControlServer::hand_over_console(Handle connection)
     loop_.unwatch(fd.get());
     connections_.erase(connection);
     target_.attach_console(std::move(fd), typed);
+    return false;
+}
+
+bool ControlServer::send_logs(Handle connection, const ControlRequest& request)
+{
+    if (request.follow) {
+        if (!send(connection, answer()))
+            return false;
+        UniqueFd fd = std::move(connection->fd);
+        loop_.unwatch(fd.get());
+        connections_.erase(connection);
+        target_.follow_logs(std::move(fd), request.lines);
+        return false;
+    }
+    std::string all = target_.logs();
+    std::string_view text = last_lines(all, request.lines);
+    connection->closing = true;
+    if (!send(connection, answer({{"bytes", text.size()}}) + std::string{text}))
+        return false;
+    if (!connection->output.empty())
+        return true;
+    drop(connection);
     return false;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // ControlServer: the daemon's end of the control socket (NAME.sock). Answers requests on one thread;
-// a `console` request hands its connection over as a byte stream, `wait` is answered when the guest ends.
+// a `console` request hands its connection over as a byte stream, and so does `logs` that follows; `wait` is answered when the
+// guest ends.
 // Clients are root's processes, but may be slow, wrong or gone at any moment.
 #pragma once
 
@@ -23,6 +24,8 @@ public:
     virtual void stop() = 0; // in order; does not wait
     virtual void kill() = 0; // at once; does not wait
     virtual std::string logs() = 0;
+    // From now on `connection` carries the log's last `lines`, then what the guest prints. Must not throw.
+    virtual void follow_logs(UniqueFd connection, std::uint64_t lines) = 0;
     virtual void resize(std::uint16_t rows, std::uint16_t columns) = 0;
     // From now on `connection` carries the console's bytes both ways; `typed` came behind the request.
     // Must not throw.
@@ -59,6 +62,7 @@ private:
     bool handle_lines(Handle connection); // likewise
     bool handle(Handle connection, const std::string& line);
     bool hand_over_console(Handle connection);
+    bool send_logs(Handle connection, const ControlRequest& request);
     bool send(Handle connection, std::string_view text);
     void drop(Handle connection);
 

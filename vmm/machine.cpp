@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <future>
 
 namespace colinux {
@@ -17,7 +16,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::uint64_t kLongModeFiveLevels = 1ull << 12; // CR4.LA57
-constexpr std::streamoff kMaximumLogBytes = 16 << 20;    // sent over the socket
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + "M"; }
 
@@ -33,8 +31,8 @@ BootParameters boot_parameters(const MachineConfig& config, const co_info& host,
 
 } // namespace
 
-Machine::Machine(const MachineConfig& config, const std::string& log_path, const Progress& progress)
-    : config_{config}, log_path_{log_path}, started_{std::chrono::steady_clock::now()}
+Machine::Machine(const MachineConfig& config, const Progress& progress)
+    : config_{config}, started_{std::chrono::steady_clock::now()}
 {
     MachineInputs inputs{config, [this](std::string_view text) { hub_->output(text); }};
     std::uint64_t contiguous = contiguous_bytes_needed(inputs.kernel, inputs.initrd.size());
@@ -51,7 +49,7 @@ Machine::Machine(const MachineConfig& config, const std::string& log_path, const
                           boot_parameters(config, driver.info(), inputs.devices.size()), memory_);
 
     ring_ = std::make_unique<ConsoleRing>(memory_, loaded_.console_ring_phys);
-    hub_ = std::make_unique<ConsoleHub>(*ring_, log_path);
+    hub_ = std::make_unique<ConsoleHub>(*ring_);
     transport_ = std::make_unique<Transport>(memory_, loaded_.transport_phys, std::move(inputs.devices),
                                              [this](const std::string& text) { log(text); });
     ring_->bind(*this);
@@ -144,16 +142,9 @@ void Machine::stop() { guest_->request_stop(); }
 
 void Machine::kill() { end({ExitCode::GuestKilled, "killed"}); }
 
-std::string Machine::logs()
-{
-    std::ifstream file{log_path_, std::ios::binary | std::ios::ate};
-    std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : 0;
-    std::string text(static_cast<std::size_t>(std::min(size, kMaximumLogBytes)), '\0');
-    file.seekg(size - static_cast<std::streamoff>(text.size()));
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-    return text;
-}
+std::string Machine::logs() { return hub_->log_text(); }
+
+void Machine::follow_logs(UniqueFd connection, std::uint64_t lines) { hub_->follow(std::move(connection), lines); }
 
 void Machine::resize(std::uint16_t rows, std::uint16_t columns) { hub_->resize(rows, columns); }
 

@@ -29,9 +29,11 @@ using Progress = std::function<void(const std::string&)>;
 class Machine final : public ControlTarget, private LineBinder {
 public:
     // Failure: any of the start's. `progress` hears what takes longer than a second.
-    Machine(const MachineConfig& config, const std::string& log_path, const Progress& progress);
+    Machine(const MachineConfig& config, const Progress& progress);
     ~Machine() override; // the guest's memory is the host's again
 
+    // The console's text goes to the file `path`; before start(). Failure: Internal.
+    void begin_log(const std::string& path) { hub_->begin_log(path); }
     void start();
     GuestEnd wait();
 
@@ -40,6 +42,7 @@ public:
     void stop() override;
     void kill() override;
     std::string logs() override;
+    void follow_logs(UniqueFd connection, std::uint64_t lines) override;
     void resize(std::uint16_t rows, std::uint16_t columns) override;
     void attach_console(UniqueFd connection, const std::string& typed) override;
 
@@ -52,7 +55,6 @@ private:
     void log(const std::string& text);
 
     MachineConfig config_;
-    std::string log_path_;
     std::chrono::steady_clock::time_point started_;
     std::mutex mutex_;
     std::condition_variable has_ended_;

@@ -12,9 +12,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <functional>
 #include <memory>
 
 namespace colinux {
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -37,20 +41,47 @@ UniqueFd try_lock(const std::string& path)
     return UniqueFd{};
 }
 
+void make_folder(const std::string& path, const char* variable)
+{
+    if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST)
+        return;
+    if (errno == EACCES || errno == EPERM)
+        throw Failure{ExitCode::NotRoot, path + " may be made by root only: run this as root"};
+    throw Failure{ExitCode::Internal, "cannot make " + path + ": " + strerror(errno) + "; " + variable + " names another folder"};
+}
+
 } // namespace
 
 RunDirectory::RunDirectory()
 {
     const char* chosen = getenv("COLINUX_RUN_DIR");
     path_ = chosen && *chosen ? chosen : "/run/colinux";
+    const char* log_folder = getenv("COLINUX_LOG_DIR");
+    // Names are taken per run directory: two of these must not write to one log.
+    log_folder_ = log_folder && *log_folder ? log_folder : chosen && *chosen ? path_ : "/var/log/colinux";
 }
 
 void RunDirectory::create() const
 {
-    if (mkdir(path_.c_str(), 0700) == 0 || errno == EEXIST)
-        return;
-    ExitCode code = errno == EACCES || errno == EPERM ? ExitCode::NotRoot : ExitCode::Internal;
-    throw Failure{code, "cannot make " + path_ + ": " + strerror(errno)};
+    make_folder(path_, "COLINUX_RUN_DIR");
+    make_folder(log_folder_, "COLINUX_LOG_DIR");
+}
+
+void RunDirectory::rotate_logs(const std::string& name) const
+{
+    rename(log_path(name).c_str(), previous_log_path(name).c_str());
+    std::vector<std::pair<fs::file_time_type, std::string>> ended;
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator{log_folder_, error}) {
+        std::string other = entry.path().stem();
+        if (entry.path().extension() == ".log" && !fs::exists(lock_path(other), error))
+            ended.emplace_back(entry.last_write_time(error), other);
+    }
+    std::ranges::sort(ended, std::greater{});
+    for (std::size_t i = kKeptLogs; i < ended.size(); i++) {
+        unlink(log_path(ended[i].second).c_str());
+        unlink(previous_log_path(ended[i].second).c_str());
+    }
 }
 
 std::vector<std::string> RunDirectory::names() const

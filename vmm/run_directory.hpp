@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // RunDirectory: where running guests are found: /run/colinux, or $COLINUX_RUN_DIR.
 //   NAME.sock  control socket, mode 0600      NAME.lock  flock()ed while the daemon lives
-//   NAME.log   console text; stays when the guest has ended, for `colinux logs`
+// And where their console's text is: /var/log/colinux, or $COLINUX_LOG_DIR, or the former where that is chosen.
+//   NAME.log   of the guest that runs or ran last, for `colinux logs`      NAME.log.1   of the one before it
 // The lock, not the socket, says whether a name is taken: the kernel drops it with the process, so what
 // a killed daemon left behind is recognised and swept away.
 #pragma once
@@ -17,19 +18,26 @@ class RunDirectory {
 public:
     RunDirectory(); // from the environment
 
-    // Makes the folder, mode 0700. Failure: NotRoot, Internal.
+    static constexpr std::size_t kKeptLogs = 100; // names of ended guests whose logs stay
+
+    // Makes both folders, mode 0700. Failure: NotRoot, Internal.
     void create() const;
 
     const std::string& path() const { return path_; }
     std::string socket_path(const std::string& name) const { return path_ + "/" + name + ".sock"; }
     std::string lock_path(const std::string& name) const { return path_ + "/" + name + ".lock"; }
-    std::string log_path(const std::string& name) const { return path_ + "/" + name + ".log"; }
+    std::string log_path(const std::string& name) const { return log_folder_ + "/" + name + ".log"; }
+    std::string previous_log_path(const std::string& name) const { return log_path(name) + ".1"; }
+
+    // Makes way for the log of a new guest `name`, which the caller has claimed: the last one's becomes the previous one, and
+    // of ended guests only the latest kKeptLogs stay. So whatever guests print and however they are called, it has an end.
+    void rotate_logs(const std::string& name) const;
 
     // Names of guests whose daemon lives, sorted. Removes the socket and lock of dead ones.
     std::vector<std::string> names() const;
 
 private:
-    std::string path_;
+    std::string path_, log_folder_;
 };
 
 // A guest's name, held. When it goes, so do the name's socket and lock file.

@@ -2,14 +2,13 @@
 // ConsoleHub: fan-out, fan-in, and patience with slow readers.
 #include "vmm/devices/console_hub.hpp"
 
-#include "vmm/failure.hpp"
+#include "vmm/last_lines.hpp"
 
 #include <fcntl.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 namespace colinux {
 namespace {
@@ -23,13 +22,8 @@ bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == 
 
 } // namespace
 
-ConsoleHub::ConsoleHub(ConsoleEndpoint& primary, const std::string& log_path) : primary_{primary}
+ConsoleHub::ConsoleHub(ConsoleEndpoint& primary) : primary_{primary}
 {
-    if (!log_path.empty()) {
-        log_ = UniqueFd{open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
-        if (!log_)
-            throw Failure{ExitCode::Internal, "console log " + log_path + ": " + std::strerror(errno)};
-    }
     loop_.attach(*this);
     primary_.connect(loop_, [this](std::string_view text) { add_text(text); });
 }
@@ -50,6 +44,29 @@ void ConsoleHub::attach(UniqueFd client, std::string typed)
     loop_.post([this, fd = client.release(), typed = std::move(typed)] { add_client(UniqueFd{fd}, typed); });
 }
 
+void ConsoleHub::follow(UniqueFd client, std::uint64_t lines)
+{
+    loop_.post([this, fd = client.release(), lines] {
+        UniqueFd mine{fd};
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+        std::string text = log_ ? log_->text() : "";
+        clients_.push_back({.fd = std::move(mine),
+                            .position = history_.end(),
+                            .input_ended = true,
+                            .follows = true,
+                            .before = std::string{last_lines(text, lines)}});
+        if (!send_to(clients_.back()))
+            clients_.pop_back();
+    });
+}
+
+std::string ConsoleHub::log_text()
+{
+    std::string text;
+    loop_.call([&] { text = log_ ? log_->text() : ""; });
+    return text;
+}
+
 void ConsoleHub::resize(std::uint16_t rows, std::uint16_t columns)
 {
     loop_.post([this, rows, columns] { primary_.resize(rows, columns); });
@@ -63,10 +80,8 @@ void ConsoleHub::output(std::string_view text)
 void ConsoleHub::add_text(std::string_view text)
 {
     history_.append(text);
-    if (log_) {
-        // A full disk costs log lines, not the console.
-        [[maybe_unused]] ssize_t written = write(log_.get(), text.data(), text.size());
-    }
+    if (log_)
+        log_->append(text);
     std::erase_if(clients_, [this](Client& client) { return !send_to(client); });
 }
 
@@ -85,7 +100,7 @@ void ConsoleHub::prepare(std::vector<pollfd>& descriptors, int& timeout_ms)
 {
     for (const Client& client : clients_) {
         short events = input_.empty() && !client.input_ended ? POLLIN : 0;
-        if (client.position < history_.end())
+        if (is_behind(client))
             events |= POLLOUT;
         descriptors.push_back({client.fd.get(), events, 0});
     }
@@ -120,16 +135,43 @@ bool ConsoleHub::read_from(Client& client)
     return true;
 }
 
+bool ConsoleHub::is_behind(const Client& client) const
+{
+    return !client.before.empty() || client.position < history_.end();
+}
+
+// Of one that follows the log.
+bool ConsoleHub::send_before(Client& client)
+{
+    while (!client.before.empty()) {
+        ssize_t sent = write(client.fd.get(), client.before.data(), client.before.size());
+        if (sent < 0)
+            return would_block();
+        client.before.erase(0, static_cast<std::size_t>(sent));
+        if (client.before.empty() && client.missed != 0)
+            client.before = left_out_line(std::exchange(client.missed, 0));
+    }
+    return true;
+}
+
 bool ConsoleHub::send_to(Client& client)
 {
-    client.position = std::max(client.position, history_.begin());
-    while (client.position < history_.end()) {
+    if (client.position < history_.begin()) {
+        client.missed += history_.begin() - client.position;
+        client.position = history_.begin();
+    }
+    if (client.follows && client.before.empty() && client.missed != 0)
+        client.before = left_out_line(std::exchange(client.missed, 0));
+    if (!send_before(client))
+        return false;
+    while (client.before.empty() && client.position < history_.end()) {
         std::string_view piece = history_.piece(client.position);
         ssize_t sent = write(client.fd.get(), piece.data(), piece.size());
         if (sent < 0)
             return would_block();
         client.position += static_cast<std::uint64_t>(sent);
-        seen_ = std::max(seen_, client.position);
+        if (!client.follows)
+            seen_ = std::max(seen_, client.position);
     }
     return true;
 }
@@ -144,7 +186,7 @@ void ConsoleHub::say_goodbye()
 {
     for (Client& client : clients_) {
         pollfd writable{client.fd.get(), POLLOUT, 0};
-        while (send_to(client) && client.position < history_.end() && poll(&writable, 1, kGoodbyeMs) == 1) {
+        while (send_to(client) && is_behind(client) && poll(&writable, 1, kGoodbyeMs) == 1) {
         }
     }
     clients_.clear();

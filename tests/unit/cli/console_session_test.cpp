@@ -47,6 +47,7 @@ public:
     void stop() override {}
     void kill() override {}
     std::string logs() override { return ""; }
+    void follow_logs(UniqueFd, std::uint64_t) override {}
     void resize(std::uint16_t rows, std::uint16_t columns) override { hub_.resize(rows, columns); }
     void attach_console(UniqueFd connection, const std::string& typed) override { hub_.attach(std::move(connection), typed); }
 
@@ -118,7 +119,7 @@ protected:
     pid_t user_{-1};
     std::string shown_;
     EchoingGuest guest_;
-    ConsoleHub hub_{guest_, ""};
+    ConsoleHub hub_{guest_};
     HubTarget target_{hub_};
     std::unique_ptr<ControlServer> server_;
 };

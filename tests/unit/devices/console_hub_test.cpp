@@ -4,11 +4,13 @@
 #include "tests/fakes/socket_pair.hpp"
 #include "tests/fakes/temporary_file.hpp"
 #include "vmm/devices/console_hub.hpp"
+#include "vmm/last_lines.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <mutex>
+#include <regex>
 
 namespace colinux {
 namespace {
@@ -63,11 +65,15 @@ private:
 };
 
 struct ConsoleHubTest : testing::Test {
-    ConsoleHubTest() { hub.start(); }
+    ConsoleHubTest()
+    {
+        hub.begin_log(log.path());
+        hub.start();
+    }
 
     TemporaryFile log{0};
     FakeEndpoint guest;
-    ConsoleHub hub{guest, log.path()};
+    ConsoleHub hub{guest};
     SocketPair client, second;
 };
 
@@ -183,6 +189,52 @@ TEST_F(ConsoleHubTest, ClientThatEndsItsInputStillListens)
     guest.settle();
     guest.print("output");
     EXPECT_EQ(client.read(6), "output");
+}
+
+TEST_F(ConsoleHubTest, FollowerGetsTheLogsEndThenWhatIsPrinted)
+{
+    guest.print("one\ntwo\nthree\n");
+    hub.follow(client.take_other_end(), 2);
+    EXPECT_EQ(client.read(10), "two\nthree\n");
+    guest.print("four\n");
+    EXPECT_EQ(client.read(5), "four\n");
+    hub.stop();
+    EXPECT_EQ(client.read(1), "");
+}
+
+TEST_F(ConsoleHubTest, FollowerIsNoConsole)
+{
+    hub.follow(client.take_other_end(), 0);
+    client.type("not for the guest");
+    std::string missed(20000, 'm');
+    guest.print(missed);
+    EXPECT_EQ(client.read(missed.size()), missed);
+    guest.settle();
+    EXPECT_EQ(guest.typed(), "");
+    hub.attach(second.take_other_end());
+    EXPECT_EQ(second.read(missed.size()), missed) << "nobody had seen it on a console";
+}
+
+// What the hub holds for one that does not read has an end, whatever the guest prints; and the reader is told.
+TEST_F(ConsoleHubTest, SlowFollowerIsToldWhatItMissed)
+{
+    hub.follow(client.take_other_end(), kAllLines);
+    std::string chunk(50000, 'c');
+    for (int i = 0; i < 100; i++)
+        guest.print(chunk);
+    guest.print("end");
+    std::string all;
+    char bytes[4096];
+    for (ssize_t count; !all.ends_with("end") && (count = recv(client.fd(), bytes, sizeof bytes, 0)) > 0;)
+        all.append(bytes, static_cast<std::size_t>(count));
+    std::regex left_out{"\r\ncolinuxd: ([0-9]+) bytes are left out here\r\n"};
+    std::size_t told = 0, printed = all.size();
+    for (std::sregex_iterator found{all.begin(), all.end(), left_out}; found != std::sregex_iterator{}; ++found) {
+        told += std::stoull((*found)[1]);
+        printed -= static_cast<std::size_t>(found->length());
+    }
+    EXPECT_GT(told, 0u);
+    EXPECT_EQ(printed + told, 100 * chunk.size() + 3);
 }
 
 TEST_F(ConsoleHubTest, ResizeReachesTheGuest)

@@ -26,7 +26,9 @@ INSTANTIATE_TEST_SUITE_P(Lines, BadRequest,
                          testing::Values("", "status", "{}", "[]", R"({"call":7})", R"({"call":"fly"})",
                                          R"({"call":"status"} x)", R"({"call":"resize"})",
                                          R"({"call":"resize","rows":-1,"columns":1})",
-                                         R"({"call":"resize","rows":65536,"columns":1})", "\xff\xfe"));
+                                         R"({"call":"resize","rows":65536,"columns":1})",
+                                         R"({"call":"logs","tail":-1})", R"({"call":"logs","tail":"all"})",
+                                         R"({"call":"logs","follow":1})", "\xff\xfe"));
 
 TEST(Answer, FailureComesBackAsFailure)
 {

@@ -26,7 +26,12 @@ public:
     nlohmann::json stats() override { throw Failure{ExitCode::Internal, "no stats"}; }
     void stop() override { stops++; }
     void kill() override { kills++; }
-    std::string logs() override { return std::string(3 << 20, 'x'); }
+    std::string logs() override { return log; }
+    void follow_logs(UniqueFd connection, std::uint64_t lines) override
+    {
+        std::string text = "following " + std::to_string(lines);
+        ::send(connection.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    }
     void resize(std::uint16_t rows, std::uint16_t columns) override { size = rows * 1000 + columns; }
     void attach_console(UniqueFd connection, const std::string& typed) override
     {
@@ -35,6 +40,7 @@ public:
     }
 
     std::atomic<int> stops{}, kills{}, size{};
+    std::string log = std::string(3 << 20, 'x');
 };
 
 class ControlServerTest : public testing::Test {
@@ -101,6 +107,21 @@ TEST_F(ControlServerTest, LogsLargerThanTheSocketComeWhole)
     ControlClient client{"web"};
     std::size_t bytes = client.call("logs")["bytes"];
     EXPECT_EQ(client.read_bytes(bytes), std::string(3 << 20, 'x'));
+}
+
+TEST_F(ControlServerTest, TailOfTheLogs)
+{
+    guest_.log = "one\ntwo\nthree\nlogin: ";
+    ControlClient client{"web"};
+    std::size_t bytes = client.call({{"call", "logs"}, {"tail", 2}})["bytes"];
+    EXPECT_EQ(client.read_bytes(bytes), "three\nlogin: ");
+}
+
+TEST_F(ControlServerTest, LogsThatFollowTurnIntoAByteStream)
+{
+    ControlClient client{"web"};
+    client.call({{"call", "logs"}, {"follow", true}, {"tail", 7}});
+    EXPECT_EQ(client.read_bytes(11), "following 7");
 }
 
 TEST_F(ControlServerTest, ConsoleTurnsIntoAByteStream)

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +21,7 @@ protected:
         char path[] = "/tmp/colinux-test-XXXXXX";
         folder_ = mkdtemp(path);
         setenv("COLINUX_RUN_DIR", folder_.c_str(), 1);
+        unsetenv("COLINUX_LOG_DIR");
     }
     ~RunDirectoryTest() override { std::filesystem::remove_all(folder_); }
 
@@ -86,6 +88,54 @@ TEST_F(RunDirectoryTest, AbsentFolderHasNoGuests)
 {
     setenv("COLINUX_RUN_DIR", (folder_ + "/absent").c_str(), 1);
     EXPECT_TRUE(RunDirectory{}.names().empty());
+}
+
+TEST_F(RunDirectoryTest, LogsAreInTheLogFolder)
+{
+    setenv("COLINUX_LOG_DIR", (folder_ + "/logs").c_str(), 1);
+    RunDirectory directory;
+    directory.create();
+    EXPECT_EQ(directory.log_path("web"), folder_ + "/logs/web.log");
+    EXPECT_EQ(std::filesystem::status(folder_ + "/logs").permissions(), std::filesystem::perms::owner_all);
+    unsetenv("COLINUX_LOG_DIR");
+    EXPECT_EQ(RunDirectory{}.log_path("web"), folder_ + "/web.log");
+    unsetenv("COLINUX_RUN_DIR");
+    EXPECT_EQ(RunDirectory{}.log_path("web"), "/var/log/colinux/web.log");
+}
+
+TEST_F(RunDirectoryTest, LogOfTheLastGuestBecomesThePreviousOne)
+{
+    RunDirectory directory;
+    directory.rotate_logs("web");
+    EXPECT_EQ(files(), 0u);
+    std::ofstream{directory.log_path("web")} << "first";
+    directory.rotate_logs("web");
+    EXPECT_FALSE(std::filesystem::exists(directory.log_path("web")));
+    std::ofstream{directory.log_path("web")} << "second one";
+    directory.rotate_logs("web");
+    EXPECT_EQ(std::filesystem::file_size(directory.previous_log_path("web")), 10u);
+    EXPECT_EQ(files(), 1u);
+}
+
+// Guests with names of their own, one after the other: what they leave has an end.
+TEST_F(RunDirectoryTest, LogsOfOnlyTheLatestEndedGuestsStay)
+{
+    RunDirectory directory;
+    NameClaim living{directory, "living"};
+    auto begin = std::filesystem::file_time_type::clock::now() - std::chrono::hours{1};
+    std::ofstream{directory.log_path("living")};
+    std::filesystem::last_write_time(directory.log_path("living"), begin - std::chrono::hours{1});
+    for (std::size_t i = 0; i < RunDirectory::kKeptLogs + 5; i++) {
+        std::string path = directory.log_path("job" + std::to_string(i));
+        std::ofstream{path}, std::ofstream{path + ".1"};
+        std::filesystem::last_write_time(path, begin + std::chrono::seconds{i});
+    }
+    directory.rotate_logs("next");
+    EXPECT_TRUE(std::filesystem::exists(directory.log_path("living")));
+    EXPECT_FALSE(std::filesystem::exists(directory.log_path("job4")));
+    EXPECT_FALSE(std::filesystem::exists(directory.previous_log_path("job4")));
+    EXPECT_TRUE(std::filesystem::exists(directory.log_path("job5")));
+    EXPECT_EQ(files(), 2 * RunDirectory::kKeptLogs + 2);
 }
 
 } // namespace
