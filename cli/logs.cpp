@@ -13,10 +13,12 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <thread>
 
 namespace colinux {
 
@@ -107,18 +109,27 @@ bool print_of_running_guest(const LogOptions& options, std::uint64_t lines)
     }
 }
 
+void print_of_ended_guest(const RunDirectory& directory, const std::string& name, std::uint64_t lines)
+{
+    std::string text = read_log(directory.log_path(name), "no guest named '" + name + "' is running, and none has left a log");
+    print(last_lines(text, lines));
+}
+
 int logs(const LogOptions& options)
 {
     check_name(options.name);
     std::uint64_t lines = parse_tail(options.tail);
     RunDirectory directory;
     if (options.previous) {
-        std::string text = read_log(directory.previous_log_path(options.name), "no guest named '" + options.name + "' before the last one has left a log");
+        std::string text = read_log(directory.previous_log_path(options.name),
+                                    "no guest named '" + options.name + "' before the last one has left a log");
         print(last_lines(text, lines));
-    } else if (!print_of_running_guest(options, lines)) {
-        std::string text = read_log(directory.log_path(options.name),
-                                    "no guest named '" + options.name + "' is running, and none has left a log");
-        print(last_lines(text, lines));
+    } else {
+        while (!print_of_running_guest(options, lines))
+            if (!directory.is_taken(options.name))
+                return print_of_ended_guest(directory, options.name, lines), 0;
+            else
+                std::this_thread::sleep_for(std::chrono::milliseconds{50}); // it starts, or has just ended
     }
     return 0;
 }

@@ -22,6 +22,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
+bool is_at(const UniqueFd& file, const std::string& path)
+{
+    struct stat mine, named;
+    return fstat(file.get(), &mine) == 0 && stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino;
+}
+
 // The lock on `path`, or nothing when a living process holds it. A holder unlinks the file before it
 // lets go: a lock on a file that is no longer there under its name is worth nothing.
 UniqueFd try_lock(const std::string& path)
@@ -30,9 +36,8 @@ UniqueFd try_lock(const std::string& path)
         UniqueFd lock{open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
         if (!lock)
             throw Failure{ExitCode::Internal, path + ": " + strerror(errno)};
-        struct stat mine, named;
         if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
-            if (fstat(lock.get(), &mine) == 0 && stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino)
+            if (is_at(lock, path))
                 return lock;
             continue;
         }
@@ -105,11 +110,19 @@ std::vector<std::string> RunDirectory::names() const
             names.push_back(name);
             continue;
         }
+        if (!is_at(lock, lock_path(name)))
+            continue; // it has ended since, and what is there now may be the next one's
         unlink(socket_path(name).c_str());
         unlink(lock_path(name).c_str());
     }
     std::ranges::sort(names);
     return names;
+}
+
+bool RunDirectory::is_taken(const std::string& name) const
+{
+    UniqueFd lock{open(lock_path(name).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
+    return lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
 NameClaim::NameClaim(const RunDirectory& directory, const std::string& name) : directory_{directory}

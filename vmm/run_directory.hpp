@@ -35,6 +35,7 @@ public:
 
     // Names of guests whose daemon lives, sorted. Removes the socket and lock of dead ones.
     std::vector<std::string> names() const;
+    bool is_taken(const std::string& name) const; // by a daemon that lives, be it that it only starts
 
 private:
     std::string path_, log_folder_;

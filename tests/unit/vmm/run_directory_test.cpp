@@ -6,10 +6,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <utility>
 
 namespace colinux {
 namespace {
@@ -88,6 +91,35 @@ TEST_F(RunDirectoryTest, AbsentFolderHasNoGuests)
 {
     setenv("COLINUX_RUN_DIR", (folder_ + "/absent").c_str(), 1);
     EXPECT_TRUE(RunDirectory{}.names().empty());
+}
+
+TEST_F(RunDirectoryTest, NameIsTakenWhileItsDaemonLives)
+{
+    RunDirectory directory;
+    EXPECT_FALSE(directory.is_taken("web"));
+    std::ofstream{directory.lock_path("web")}; // a killed daemon's
+    EXPECT_FALSE(directory.is_taken("web"));
+    NameClaim claim{directory, "web"};
+    EXPECT_TRUE(directory.is_taken("web"));
+}
+
+// Bug: names() locked the file of one that had ended meanwhile, then took away what lay there by then: the next one's.
+TEST_F(RunDirectoryTest, LookingForNamesTakesNothingFromOneThatHasJustStarted)
+{
+    RunDirectory directory;
+    std::atomic<bool> done{};
+    std::jthread looker{[&] {
+        while (!done)
+            directory.names();
+    }};
+    for (int i = 0; i < 2000; i++) {
+        NameClaim claim{directory, "web"};
+        std::ofstream{directory.socket_path("web")};
+        for (int look = 0; look < 20; look++)
+            if (!std::filesystem::exists(directory.socket_path("web")) || !std::filesystem::exists(directory.lock_path("web")))
+                ADD_FAILURE() << "gone in round " << std::exchange(i, 2000);
+    }
+    done = true;
 }
 
 TEST_F(RunDirectoryTest, LogsAreInTheLogFolder)
