@@ -22,14 +22,14 @@ bool plain(const std::string& name)
     return std::ranges::all_of(name, [](char c) { return isalnum(static_cast<unsigned char>(c)) || strchr("._+~-", c); });
 }
 
-Finished debugfs(const std::string& disk, const std::string& command)
+Finished debugfs(const std::string& disk, const std::string& command, StopSignals* stop)
 {
-    return run_and_capture({"debugfs", "-R", command, disk});
+    return run_and_capture({"debugfs", "-R", command, disk}, stop);
 }
 
-bool copy_out(const std::string& disk, const std::string& from, const std::string& to)
+bool copy_out(const std::string& disk, const std::string& from, const std::string& to, StopSignals* stop)
 {
-    debugfs(disk, "dump " + from + " " + to); // its exit status is 0 in any case
+    debugfs(disk, "dump " + from + " " + to, stop); // its exit status is 0 in any case
     std::error_code error;
     return fs::file_size(to, error) > 0 && !error;
 }
@@ -52,7 +52,7 @@ std::string newest_kernel(const std::string& listing)
     return newest;
 }
 
-BootFiles BootFiles::find(const std::string& disk)
+BootFiles BootFiles::find(const std::string& disk, StopSignals* stop)
 {
     BootFiles found;
     fs::path beside = disk + ".boot";
@@ -65,7 +65,7 @@ BootFiles BootFiles::find(const std::string& disk)
     if (!has_program("debugfs"))
         throw Failure{ExitCode::KernelMissing, "debugfs is needed to find the kernel in " + disk +
                                                    ": apt-get install e2fsprogs, or give --kernel"};
-    std::string name = newest_kernel(debugfs(disk, "ls -p /boot").output);
+    std::string name = newest_kernel(debugfs(disk, "ls -p /boot", stop).output);
     if (name.empty())
         throw Failure{ExitCode::KernelMissing, "no /boot/vmlinuz-* in " + disk + ": give --kernel and --initrd"};
 
@@ -75,9 +75,9 @@ BootFiles BootFiles::find(const std::string& disk)
     found.scratch_ = scratch;
     found.kernel_ = scratch + "/vmlinuz";
     found.initrd_ = scratch + "/initrd.img";
-    if (!copy_out(disk, "/boot/" + name, found.kernel_))
+    if (!copy_out(disk, "/boot/" + name, found.kernel_, stop))
         throw Failure{ExitCode::KernelMissing, "/boot/" + name + " cannot be read out of " + disk};
-    if (!copy_out(disk, "/boot/initrd.img-" + name.substr(strlen("vmlinuz-")), found.initrd_))
+    if (!copy_out(disk, "/boot/initrd.img-" + name.substr(strlen("vmlinuz-")), found.initrd_, stop))
         found.initrd_.clear();
     return found;
 }

@@ -7,10 +7,12 @@
 
 namespace colinux {
 
+class StopSignals;
+
 class BootFiles {
 public:
-    // The newest vmlinuz-* of the image's /boot and its initrd.img-*. Failure: KernelMissing.
-    static BootFiles find(const std::string& disk);
+    // The newest vmlinuz-* of the image's /boot and its initrd.img-*. Failure: KernelMissing; GuestKilled by a signal of `stop`.
+    static BootFiles find(const std::string& disk, StopSignals* stop = nullptr);
 
     BootFiles(BootFiles&& other) noexcept;
     BootFiles& operator=(BootFiles&&) = delete;

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli/console_session.hpp"
 
-#include "cli/terminal.hpp"
-
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,65 +12,49 @@ namespace colinux {
 
 namespace {
 
-constexpr char kDetachKey = 0x1d; // Ctrl-]
-
-void write_out(const char* bytes, std::size_t count)
-{
-    while (count > 0) {
-        ssize_t written = write(STDOUT_FILENO, bytes, count);
-        if (written < 0 && errno == EAGAIN) {
-            pollfd out{STDOUT_FILENO, POLLOUT, 0};
-            poll(&out, 1, -1);
-        } else if (written < 0 && errno != EINTR) {
-            return; // nobody reads us any more; the guest need not suffer from that
-        }
-        if (written > 0) {
-            bytes += written;
-            count -= static_cast<std::size_t>(written);
-        }
-    }
-}
+constexpr char kDetachKey = 0x1d;     // Ctrl-]
+constexpr int kForegroundLookMs = 300; // a shell's `fg` does not tell one that runs already
+constexpr int kGoodbyeMs = 200;
 
 } // namespace
 
-ConsoleSession::ConsoleSession(const std::string& name, OnSignal on_signal) : control_{name}, on_signal_{on_signal}
+ConsoleSession::ConsoleSession(const std::string& name, StopSignals& stop, std::function<void()> on_stop)
+    : control_{name}, stop_{stop}, on_stop_{std::move(on_stop)}
 {
-    sigset_t mine;
-    sigemptyset(&mine);
-    for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH})
-        sigaddset(&mine, signal);
-    sigprocmask(SIG_BLOCK, &mine, &signals_before_);
-    signals_ = UniqueFd{signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK)};
-
     send_size();
     ControlClient stream{name};
     stream.call("console");
-    console_ = stream.take_connection(early_);
+    console_ = stream.take_connection(shown_);
     fcntl(console_.get(), F_SETFL, O_NONBLOCK);
 }
 
-ConsoleSession::~ConsoleSession() { sigprocmask(SIG_SETMASK, &signals_before_, nullptr); }
-
 ConsoleSession::Outcome ConsoleSession::run()
 {
-    RawTerminal terminal;
-    write_out(early_.data(), early_.size());
-    early_.clear();
     for (;;) {
-        pollfd waits[3] = {{console_.get(), static_cast<short>(POLLIN | (pending_.empty() ? 0 : POLLOUT)), 0},
-                           {signals_.get(), POLLIN, 0},
-                           {input_open_ && pending_.empty() ? STDIN_FILENO : -1, POLLIN, 0}};
-        if (poll(waits, 3, -1) < 0)
+        terminal_.take();
+        show();
+        bool behind = !shown_.empty(); // first what we have, then more; and then the guest's end
+        bool keys = input_open_ && pending_.empty() && (terminal_.is_raw() || !terminal_.is_terminal());
+        pollfd waits[5] = {{behind ? -1 : console_.get(), static_cast<short>(POLLIN | (pending_.empty() ? 0 : POLLOUT)), 0},
+                           {stop_.fd(), POLLIN, 0},
+                           {terminal_signals_.fd(), POLLIN, 0},
+                           {keys ? STDIN_FILENO : -1, POLLIN, 0},
+                           {behind ? output_.fd() : -1, POLLOUT, 0}};
+        if (poll(waits, 5, terminal_.is_terminal() && !terminal_.is_raw() ? kForegroundLookMs : -1) < 0)
             continue;
+        if (waits[1].revents && !handle_stop())
+            break;
+        if (waits[2].revents)
+            handle_terminal_signal();
         if ((waits[0].revents & (POLLIN | POLLHUP | POLLERR)) && !relay_output())
-            return Outcome::Ended;
+            return show_rest(), Outcome::Ended;
         if ((waits[0].revents & POLLOUT) && !flush_input())
-            return Outcome::Ended;
-        if (waits[1].revents && !handle_signal())
-            return Outcome::Detached;
-        if (waits[2].revents && !relay_input(terminal.is_terminal()))
-            return Outcome::Detached;
+            return show_rest(), Outcome::Ended;
+        if (waits[3].revents && !relay_input())
+            break;
     }
+    terminal_.restore();
+    return Outcome::Detached;
 }
 
 bool ConsoleSession::relay_output()
@@ -81,11 +62,30 @@ bool ConsoleSession::relay_output()
     char bytes[16384];
     ssize_t count = recv(console_.get(), bytes, sizeof bytes, 0);
     if (count > 0)
-        write_out(bytes, static_cast<std::size_t>(count));
+        shown_.append(bytes, static_cast<std::size_t>(count));
     return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-bool ConsoleSession::relay_input(bool is_terminal)
+void ConsoleSession::show()
+{
+    std::ptrdiff_t taken = output_open_ ? output_.write(shown_) : -1;
+    output_open_ = taken >= 0; // when nobody reads us any more, the guest need not suffer from that
+    shown_.erase(0, taken < 0 ? std::string::npos : static_cast<std::size_t>(taken));
+}
+
+// The guest has ended. Who reads slowly gets all of it, unless we are asked to end, too.
+void ConsoleSession::show_rest()
+{
+    for (show(); !shown_.empty(); show()) {
+        pollfd waits[2] = {{output_.fd(), POLLOUT, 0}, {asked_to_stop_ ? -1 : stop_.fd(), POLLIN, 0}};
+        int ready = poll(waits, 2, asked_to_stop_ ? kGoodbyeMs : -1);
+        if (ready == 0 || (ready > 0 && waits[1].revents))
+            break;
+    }
+    terminal_.restore();
+}
+
+bool ConsoleSession::relay_input()
 {
     char bytes[4096];
     ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
@@ -94,7 +94,7 @@ bool ConsoleSession::relay_input(bool is_terminal)
         return true;
     }
     std::string_view typed{bytes, static_cast<std::size_t>(count)};
-    std::size_t detach = is_terminal ? typed.find(kDetachKey) : std::string_view::npos;
+    std::size_t detach = terminal_.is_terminal() ? typed.find(kDetachKey) : std::string_view::npos;
     pending_ += typed.substr(0, detach);
     flush_input();
     return detach == std::string_view::npos;
@@ -109,23 +109,28 @@ bool ConsoleSession::flush_input()
     return true;
 }
 
-bool ConsoleSession::handle_signal()
+bool ConsoleSession::handle_stop()
 {
-    signalfd_siginfo info;
-    if (read(signals_.get(), &info, sizeof info) != sizeof info)
+    if (stop_.take() == 0)
         return true;
-    if (info.ssi_signo == SIGWINCH) {
-        send_size();
-        return true;
-    }
-    if (on_signal_ == OnSignal::Detach)
+    asked_to_stop_ = true;
+    if (!on_stop_)
         return false;
-    try {
-        control_.call(stop_requests_++ == 0 ? "stop" : "kill");
-    } catch (const Failure&) {
-        // It has ended meanwhile: the console says so next.
-    }
+    on_stop_();
     return true;
+}
+
+void ConsoleSession::handle_terminal_signal()
+{
+    int signal = terminal_signals_.take();
+    if (signal == SIGTSTP) {
+        terminal_.restore();
+        terminal_signals_.do_default(SIGTSTP); // stops here; SIGCONT comes next
+    } else if (signal == SIGCONT) {
+        terminal_.lost(); // after SIGSTOP, too, which nobody hears of
+    }
+    if (signal == SIGCONT || signal == SIGWINCH)
+        send_size();
 }
 
 void ConsoleSession::send_size()
@@ -136,7 +141,7 @@ void ConsoleSession::send_size()
     try {
         control_.call({{"call", "resize"}, {"rows", size.rows}, {"columns", size.columns}});
     } catch (const Failure&) {
-        // As above; a console without the right size is better than none.
+        // It has ended meanwhile: the console says so next.
     }
 }
 

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 // ConsoleSession: ties this process's standard streams to a guest's console until the guest ends or
 // the user leaves with Ctrl-]. Keys go through unchanged; the terminal's size follows; the terminal is as
-// before when run() returns or throws. Nothing is shown before the terminal is ready for an answer.
+// before when run() returns or throws, and while this process is stopped (SIGTSTP). Nothing is shown before the terminal is
+// ready for an answer. In the background the console is shown, the terminal left alone.
 #pragma once
 
 #include "cli/control_client.hpp"
+#include "cli/patient_output.hpp"
+#include "cli/stop_signals.hpp"
+#include "cli/terminal.hpp"
 
-#include <csignal>
+#include <unistd.h>
 
+#include <functional>
 #include <string>
 
 namespace colinux {
@@ -15,31 +20,34 @@ namespace colinux {
 class ConsoleSession {
 public:
     enum class Outcome { Ended, Detached };
-    // What SIGINT, SIGTERM and SIGHUP do: leave the console, or ask the guest to stop (the second
-    // signal kills it) and stay until it has.
-    enum class OnSignal { Detach, StopGuest };
 
-    // Connects. Signals are held back from here on. Failure as ControlClient.
-    ConsoleSession(const std::string& name, OnSignal on_signal);
-    ~ConsoleSession();
+    // Connects. What comes by `stop` leaves the console, or, where there is one, calls `on_stop`, and stays until the guest
+    // has ended. Failure as ControlClient.
+    ConsoleSession(const std::string& name, StopSignals& stop, std::function<void()> on_stop = {});
 
     Outcome run();
 
 private:
     bool relay_output();                // false: the guest has ended
-    bool relay_input(bool is_terminal); // false: Ctrl-]
+    bool relay_input();                 // false: Ctrl-]
     bool flush_input();                 // false: the guest has ended
-    bool handle_signal();               // false: leave
+    void show();                        // as much as the reader takes
+    void show_rest();
+    bool handle_stop();                 // false: leave
+    void handle_terminal_signal();
     void send_size();
 
     ControlClient control_;
-    OnSignal on_signal_;
-    unsigned stop_requests_{};
+    StopSignals& stop_;
+    std::function<void()> on_stop_;
+    bool asked_to_stop_{};
+    HeldSignals terminal_signals_{SIGWINCH, SIGTSTP, SIGCONT};
+    RawTerminal terminal_;
+    PatientOutput output_{STDOUT_FILENO};
     std::string pending_; // typed, not yet taken by the daemon
-    std::string early_;   // printed by the guest, not yet shown
-    bool input_open_{true};
-    sigset_t signals_before_{};
-    UniqueFd console_, signals_;
+    std::string shown_;   // printed by the guest, not yet taken by our reader
+    bool input_open_{true}, output_open_{true};
+    UniqueFd console_;
 };
 
 } // namespace colinux

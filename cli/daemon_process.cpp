@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ std::string text_in(const json& event, const char* key) { return event.value(key
 
 } // namespace
 
-DaemonProcess::DaemonProcess(const MachineConfig& config)
+DaemonProcess::DaemonProcess(const MachineConfig& config, StopSignals& stop) : stop_{stop}
 {
     std::string program = find_daemon();
     UniqueFd config_file = in_memory_file(config_to_json(config));
@@ -57,12 +58,14 @@ DaemonProcess::DaemonProcess(const MachineConfig& config)
 
 DaemonProcess::Ready DaemonProcess::wait_until_ready(const std::function<void(const std::string&)>& progress)
 {
-    for (std::string line; !(line = next_line()).empty();) {
+    for (std::string line; !(line = next_line([this] { give_up_start(); })).empty();) {
         json event = json::parse(line);
         std::string kind = text_in(event, "event");
         if (kind == "progress")
             progress(text_in(event, "text"));
-        if (kind == "ready")
+        if (kind == "ready" && stop_.take() != 0)
+            give_up_start();
+        if (kind == "ready" && requests_ == 0) // else it is being killed
             return {text_in(event, "name"), pid_};
         if (kind == "error") {
             reap();
@@ -70,6 +73,8 @@ DaemonProcess::Ready DaemonProcess::wait_until_ready(const std::function<void(co
         }
     }
     int status = reap();
+    if (requests_ != 0)
+        StopSignals::interrupted();
     if (status == 128 + SIGKILL)
         throw Failure{ExitCode::GuestKilled, "colinuxd was killed before the guest ran"};
     throw Failure{ExitCode::Internal, "colinuxd ended without a word, status " + std::to_string(status)};
@@ -78,7 +83,7 @@ DaemonProcess::Ready DaemonProcess::wait_until_ready(const std::function<void(co
 GuestEnd DaemonProcess::wait_until_ended()
 {
     GuestEnd end{ExitCode::GuestKilled, "colinuxd was killed"};
-    for (std::string line; !(line = next_line()).empty();) {
+    for (std::string line; !(line = next_line([this] { ask_to_end(); })).empty();) {
         json event = json::parse(line);
         if (text_in(event, "event") == "ended")
             end = {static_cast<ExitCode>(event.value("code", 99)), text_in(event, "reason")};
@@ -87,7 +92,29 @@ GuestEnd DaemonProcess::wait_until_ended()
     return end;
 }
 
-std::string DaemonProcess::next_line()
+void DaemonProcess::give_up_start()
+{
+    if (is_new_request())
+        kill(pid_, requests_ == 1 ? SIGINT : SIGKILL); // the driver takes everything back
+}
+
+void DaemonProcess::ask_to_end()
+{
+    if (is_new_request())
+        kill(pid_, requests_ == 1 ? SIGTERM : SIGINT);
+}
+
+bool DaemonProcess::is_new_request()
+{
+    auto now = std::chrono::steady_clock::now();
+    if (requests_ != 0 && now - last_request_ < std::chrono::seconds{1})
+        return false;
+    last_request_ = now;
+    requests_++;
+    return true;
+}
+
+std::string DaemonProcess::next_line(const std::function<void()>& signalled)
 {
     for (;;) {
         std::size_t newline = received_.find('\n');
@@ -96,6 +123,13 @@ std::string DaemonProcess::next_line()
             received_.erase(0, newline + 1);
             return line;
         }
+        pollfd waits[2] = {{report_.get(), POLLIN, 0}, {stop_.fd(), POLLIN, 0}};
+        if (poll(waits, 2, -1) < 0)
+            continue;
+        if (waits[1].revents && stop_.take() != 0)
+            signalled();
+        if (!waits[0].revents)
+            continue;
         char bytes[4096];
         ssize_t count = read(report_.get(), bytes, sizeof bytes);
         if (count < 0 && errno == EINTR)

@@ -104,7 +104,8 @@ void add_console(CLI::App& app, int& exit_code)
     command->footer("\nShows first what was missed since the last console was left. Ctrl-] leaves again.\n\nExample:\n "
                     " colinux console guest1");
     command->callback([options, &exit_code] {
-        ConsoleSession console{options->name, ConsoleSession::OnSignal::Detach};
+        StopSignals stop;
+        ConsoleSession console{options->name, stop};
         bool detached = console.run() == ConsoleSession::Outcome::Detached;
         std::cerr << "\ncolinux: " << (detached ? "left the console of " : "end of ") << options->name << "\n";
         exit_code = 0;

@@ -4,12 +4,14 @@
 #include "cli/commands.hpp"
 #include "cli/console_session.hpp"
 #include "cli/daemon_process.hpp"
+#include "cli/stop_signals.hpp"
 #include "vmm/config_text.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <unistd.h>
+
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -47,7 +49,7 @@ std::string default_command_line(const std::vector<DiskConfig>& disks)
 
 std::string absolute(const std::string& path) { return path.empty() ? "" : std::filesystem::absolute(path).string(); }
 
-MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boot_files)
+MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boot_files, StopSignals& stop)
 {
     MachineConfig config;
     config.name = options.name;
@@ -70,7 +72,7 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
                                                      disk + " --size 2G"};
         if (std::filesystem::is_directory(disk))
             throw Failure{ExitCode::DiskUnfit, "disk " + disk + " is a directory: give an image file or a block device"};
-        boot_files.emplace(BootFiles::find(disk));
+        boot_files.emplace(BootFiles::find(disk, &stop));
         config.kernel = boot_files->kernel();
         if (config.initrd.empty())
             config.initrd = boot_files->initrd();
@@ -80,13 +82,20 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
     return config;
 }
 
-int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json)
+void print_event(const nlohmann::json& event, const StopSignals& stop)
+{
+    write_unless_stopped(STDOUT_FILENO, event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", stop);
+}
+
+void tell(const std::string& text, const StopSignals& stop) { write_unless_stopped(STDERR_FILENO, "colinux: " + text + "\n", stop); }
+
+int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, StopSignals& stop)
 {
     if (!json) {
         try {
-            ConsoleSession console{ready.name, ConsoleSession::OnSignal::StopGuest};
+            ConsoleSession console{ready.name, stop, [&] { daemon.ask_to_end(); }};
             if (console.run() == ConsoleSession::Outcome::Detached) {
-                std::cerr << "\ncolinux: left the console; return with: colinux console " << ready.name << "\n";
+                tell("left the console; return with: colinux console " + ready.name, stop);
                 return 0;
             }
         } catch (const Failure& failure) {
@@ -97,26 +106,27 @@ int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json)
     }
     GuestEnd end = daemon.wait_until_ended();
     if (json)
-        std::cout << nlohmann::json{{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}} << "\n";
+        print_event({{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}}, stop);
     else
-        std::cerr << "colinux: guest " << ready.name << " has ended: " << end.reason << "\n";
+        tell("guest " + ready.name + " has ended: " + end.reason, stop);
     return static_cast<int>(end.code);
 }
 
 int run(const RunOptions& options)
 {
+    StopSignals stop; // first of all: from here on there is something to take back
     std::optional<BootFiles> boot_files;
-    MachineConfig config = configure(options, boot_files);
-    DaemonProcess daemon{config};
-    DaemonProcess::Ready ready =
-        daemon.wait_until_ready([&](const std::string& text) { std::cerr << "colinux: " << text << "\n"; });
+    MachineConfig config = configure(options, boot_files, stop);
+    stop.check();
+    DaemonProcess daemon{config, stop};
+    DaemonProcess::Ready ready = daemon.wait_until_ready([&](const std::string& text) { tell(text, stop); });
     boot_files.reset();
     if (options.json)
-        std::cout << nlohmann::json{{"event", "ready"}, {"name", ready.name}, {"pid", ready.pid}} << std::endl;
+        print_event({{"event", "ready"}, {"name", ready.name}, {"pid", ready.pid}}, stop);
     if (!options.detach)
-        return stay(daemon, ready, options.json);
+        return stay(daemon, ready, options.json, stop);
     if (!options.json)
-        std::cout << ready.name << "\n";
+        write_unless_stopped(STDOUT_FILENO, ready.name + "\n", stop);
     return 0;
 }
 

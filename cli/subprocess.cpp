@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli/subprocess.hpp"
 
+#include "cli/stop_signals.hpp"
 #include "vmm/failure.hpp"
 #include "vmm/sys/linux/unique_fd.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,8 +22,8 @@ namespace colinux {
 
 namespace {
 
-// The process id, or -1 when the program is not there. The program gets the default signal actions,
-// whatever ours are.
+// The process id, or -1 when the program is not there. The program gets the default signal actions, whatever ours are, and
+// what we hold back reaches it.
 pid_t spawn(const std::vector<std::string>& arguments, posix_spawn_file_actions_t* actions)
 {
     std::vector<char*> raw;
@@ -34,8 +36,11 @@ pid_t spawn(const std::vector<std::string>& arguments, posix_spawn_file_actions_
         sigaddset(&defaults, signal);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_setsigmask(&attributes, &none);
     pid_t pid;
     bool spawned = posix_spawnp(&pid, raw[0], actions, &attributes, raw.data(), environ) == 0;
     posix_spawnattr_destroy(&attributes);
@@ -53,9 +58,24 @@ int wait_for(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// 0 at the end, or when a signal has come.
+ssize_t wait_and_read(int fd, char* bytes, std::size_t size, const StopSignals* stop)
+{
+    for (;;) {
+        pollfd waits[2] = {{fd, POLLIN, 0}, {stop ? stop->fd() : -1, POLLIN, 0}};
+        if (poll(waits, 2, -1) < 0)
+            continue;
+        if (waits[1].revents)
+            return 0;
+        ssize_t count = read(fd, bytes, size);
+        if (count >= 0 || errno != EINTR)
+            return count;
+    }
+}
+
 } // namespace
 
-Finished run_and_capture(const std::vector<std::string>& arguments)
+Finished run_and_capture(const std::vector<std::string>& arguments, StopSignals* stop)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -73,9 +93,14 @@ Finished run_and_capture(const std::vector<std::string>& arguments)
 
     Finished finished;
     char bytes[4096];
-    for (ssize_t count; (count = read(reader.get(), bytes, sizeof bytes)) > 0;)
+    for (ssize_t count; (count = wait_and_read(reader.get(), bytes, sizeof bytes, stop)) > 0;)
         finished.output.append(bytes, static_cast<std::size_t>(count));
+    bool stopped = stop && stop->take() != 0;
+    if (stopped && pid > 0)
+        kill(pid, SIGKILL);
     finished.status = wait_for(pid);
+    if (stopped)
+        StopSignals::interrupted();
     return finished;
 }
 

@@ -7,12 +7,15 @@
 
 namespace colinux {
 
+class StopSignals;
+
 struct Finished {
     int status{}; // exit status, 128 + signal, or 127 when the program is not there
     std::string output;
 };
 
-Finished run_and_capture(const std::vector<std::string>& arguments); // standard output; standard error is dropped
+// Standard output; standard error is dropped. A signal that `stop` holds ends the program. Failure then: GuestKilled.
+Finished run_and_capture(const std::vector<std::string>& arguments, StopSignals* stop = nullptr);
 int run_in_foreground(const std::vector<std::string>& arguments);    // with our own standard streams
 
 // Whether PATH has `program`.

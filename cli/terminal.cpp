@@ -6,21 +6,34 @@
 
 namespace colinux {
 
-RawTerminal::RawTerminal()
+namespace {
+
+// Without job control (no controlling terminal) everybody is.
+bool in_foreground()
 {
-    is_terminal_ = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before_) == 0;
-    if (!is_terminal_)
+    pid_t foreground = tcgetpgrp(STDIN_FILENO);
+    return foreground < 0 || foreground == getpgrp();
+}
+
+} // namespace
+
+RawTerminal::RawTerminal() : is_terminal_{isatty(STDIN_FILENO) == 1} {}
+
+void RawTerminal::take()
+{
+    if (!is_terminal_ || raw_ || !in_foreground())
         return;
+    known_ = known_ || tcgetattr(STDIN_FILENO, &before_) == 0;
     termios raw = before_;
     cfmakeraw(&raw);
-    changed_ = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
+    raw_ = known_ && tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0; // not ...DRAIN, here and below: it waits for who reads
 }
 
 void RawTerminal::restore()
 {
-    if (changed_)
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
-    changed_ = false;
+    if (raw_ && in_foreground())
+        tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+    raw_ = false;
 }
 
 TerminalSize terminal_size()

@@ -80,7 +80,7 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
         report.error({ExitCode::GuestKilled, "interrupted before the guest ran"});
         _exit(static_cast<int>(ExitCode::GuestKilled)); // the driver takes everything back
     };
-    termination.while_starting(abandon);
+    termination.while_starting(abandon, report.fd());
     std::optional<Machine> machine;
     std::optional<ControlServer> server;
     try {
@@ -96,7 +96,8 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
     termination.while_running(*machine);
     server->start();
     machine->start();
-    report.ready(claim.name());
+    if (!report.ready(claim.name()))
+        machine->kill(); // nobody would know of it
 
     GuestEnd end = machine->wait();
     termination.ended();

@@ -14,9 +14,9 @@ void StartupReport::error(const Failure& failure)
     line({{"event", "error"}, {"code", static_cast<int>(failure.code())}, {"message", failure.what()}}, failure.what());
 }
 
-void StartupReport::ready(const std::string& name)
+bool StartupReport::ready(const std::string& name)
 {
-    line({{"event", "ready"}, {"name", name}, {"pid", getpid()}}, "guest " + name + " runs");
+    return line({{"event", "ready"}, {"name", name}, {"pid", getpid()}}, "guest " + name + " runs");
 }
 
 void StartupReport::ended(const GuestEnd& end)
@@ -25,13 +25,12 @@ void StartupReport::ended(const GuestEnd& end)
          "the guest has ended: " + end.reason);
 }
 
-void StartupReport::line(const json& event, const std::string& for_person)
+bool StartupReport::line(const json& event, const std::string& for_person)
 {
     std::lock_guard lock{mutex_};
     std::string text =
         pipe_ ? event.dump(-1, ' ', false, json::error_handler_t::replace) + "\n" : "colinuxd: " + for_person + "\n";
-    if (write(pipe_ ? pipe_.get() : STDERR_FILENO, text.data(), text.size()) < 0)
-        return; // nobody listens any more: the guest runs on
+    return write(pipe_ ? pipe_.get() : STDERR_FILENO, text.data(), text.size()) >= 0 || !pipe_;
 }
 
 } // namespace colinux

@@ -24,11 +24,12 @@ public:
 
     void progress(const std::string& text);
     void error(const Failure& failure);
-    void ready(const std::string& name);
+    bool ready(const std::string& name); // false: the starter is gone
+    int fd() const { return pipe_.get(); } // -1: none
     void ended(const GuestEnd& end);
 
 private:
-    void line(const nlohmann::json& event, const std::string& for_person);
+    bool line(const nlohmann::json& event, const std::string& for_person);
 
     std::mutex mutex_;
     UniqueFd pipe_;

@@ -10,7 +10,8 @@ namespace colinux {
 
 namespace {
 
-constexpr itimerspec kGrace{{0, 0}, {10, 0}}; // seconds, nanoseconds
+constexpr itimerspec kGrace{{0, 0}, {30, 0}}; // seconds, nanoseconds
+constexpr std::chrono::seconds kOneRequest{1};
 
 } // namespace
 
@@ -35,14 +36,32 @@ Termination::Termination()
 
 Termination::~Termination() { loop_.stop(); }
 
-void Termination::while_starting(std::function<void()> abandon)
+void Termination::while_starting(std::function<void()> abandon, int report)
 {
-    std::lock_guard lock{mutex_};
-    abandon_ = std::move(abandon);
+    {
+        std::lock_guard lock{mutex_};
+        abandon_ = std::move(abandon);
+        if (abandon_ && came_early_)
+            abandon_();
+    }
+    watch_starter(report);
+}
+
+// The reading end of a pipe goes with the last process that had it.
+void Termination::watch_starter(int report)
+{
+    loop_.call([this, report] {
+        if (report_ >= 0)
+            loop_.unwatch(report_);
+        report_ = report;
+        if (report >= 0)
+            loop_.watch(report, 0, [this] { end_guest(true); });
+    });
 }
 
 void Termination::while_running(ControlTarget& target)
 {
+    watch_starter(-1);
     std::lock_guard lock{mutex_};
     abandon_ = nullptr;
     target_ = &target;
@@ -59,7 +78,10 @@ void Termination::signalled()
     signalfd_siginfo info;
     if (read(signals_.get(), &info, sizeof info) != sizeof info || info.ssi_signo == SIGHUP)
         return;
-    end_guest(info.ssi_signo == SIGINT || asked_);
+    bool again = asked_ && std::chrono::steady_clock::now() - *asked_ > kOneRequest;
+    if (asked_ && !again && info.ssi_signo != SIGINT)
+        return;
+    end_guest(info.ssi_signo == SIGINT || again);
 }
 
 void Termination::end_guest(bool at_once)
@@ -67,11 +89,12 @@ void Termination::end_guest(bool at_once)
     std::lock_guard lock{mutex_};
     if (abandon_)
         abandon_();
+    came_early_ = true; // nobody is there yet, or any more
     if (!target_)
         return;
     if (at_once)
         return target_->kill();
-    asked_ = true;
+    asked_ = std::chrono::steady_clock::now();
     timerfd_settime(grace_.get(), 0, &kGrace, nullptr);
     target_->stop();
 }

@@ -2,9 +2,9 @@
 // A user at a terminal: the console session in a process of its own on a pseudo terminal, the daemon's
 // control server and console hub here, a guest that echoes in upper case.
 #include "cli/console_session.hpp"
+#include "tests/fakes/console_target.hpp"
 #include "tests/fakes/patience.hpp"
 #include "vmm/control_server.hpp"
-#include "vmm/devices/console_hub.hpp"
 #include "vmm/run_directory.hpp"
 
 #include <gtest/gtest.h>
@@ -14,53 +14,18 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include <atomic>
 #include <filesystem>
 
 namespace colinux {
 namespace {
-
-class EchoingGuest final : public ConsoleEndpoint {
-public:
-    void connect(EventLoop&, ConsoleOutput output) override { output_ = std::move(output); }
-    std::size_t write_input(std::string_view typed) override
-    {
-        std::string text{typed};
-        for (char& c : text)
-            c = static_cast<char>(toupper(c));
-        output_(text);
-        return typed.size();
-    }
-    void resize(std::uint16_t rows, std::uint16_t columns) override { size = rows * 1000 + columns; }
-
-    std::atomic<int> size{};
-
-private:
-    ConsoleOutput output_;
-};
-
-class HubTarget final : public ControlTarget {
-public:
-    explicit HubTarget(ConsoleHub& hub) : hub_{hub} {}
-    nlohmann::json status() override { return {}; }
-    nlohmann::json stats() override { return {}; }
-    void stop() override {}
-    void kill() override {}
-    std::string logs() override { return ""; }
-    void follow_logs(UniqueFd, std::uint64_t) override {}
-    void resize(std::uint16_t rows, std::uint16_t columns) override { hub_.resize(rows, columns); }
-    void attach_console(UniqueFd connection, const std::string& typed) override { hub_.attach(std::move(connection), typed); }
-
-private:
-    ConsoleHub& hub_;
-};
 
 [[noreturn]] void be_the_user(std::string_view when_connected = "")
 {
     int outcome = 99;
     eventually([] { return access(RunDirectory{}.socket_path("web").c_str(), F_OK) == 0; });
     try {
-        ConsoleSession session{"web", ConsoleSession::OnSignal::Detach};
+        StopSignals stop;
+        ConsoleSession session{"web", stop};
         if (write(STDOUT_FILENO, when_connected.data(), when_connected.size()) >= 0)
             outcome = static_cast<int>(session.run());
     } catch (const Failure&) {
