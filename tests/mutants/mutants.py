@@ -20,7 +20,7 @@ MUTANTS = [
            "    lock_kicked_.store(false);", CORE),
     Mutant("the host's interrupt is eaten", "core/vcpu.cpp", "        if (co_os_vector_is_due(arg0))\n            co_os_take_interrupt(arg0);\n",
            "", CORE),
-    Mutant("a vector that the guest makes up is taken", "core/vcpu.cpp", "        if (co_os_vector_is_due(arg0))\n", "", CORE),
+    Mutant("a vector that the guest makes up is taken", "core/vcpu.cpp", "if (co_os_vector_is_due(arg0))", "if (co_os_vector_is_due(arg0) || arg0)", CORE),
     Mutant("an accepted interrupt is forgotten", "core/vcpu.cpp", "        take_accepted_interrupts();\n    cpu_state_", "        (void)0;\n    cpu_state_", CORE),
     Mutant("the host does not get its CPU after a burst", "core/vcpu.cpp", "            co_os_yield(next == Next::Yield);\n", "            (void)0;\n", CORE),
     Mutant("the host's end of the guest is not seen in a burst", "core/vcpu.cpp", " && !co_os_must_yield() && !monitor_.ended()", " && !co_os_must_yield()", CORE),

@@ -25,6 +25,10 @@ protected:
 TEST_F(VcpuCallTest, InterruptGoesToTheHostsHandler)
 {
     script.accepts(0xec);
+    script.then([](co_passage& page) {
+        EXPECT_EQ(host().count("take_interrupt"), 1u) << "before the guest goes on";
+        ScriptedGuest::leave(page, CO_CALL_POWER_OFF);
+    });
     EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_POWER_OFF));
     EXPECT_EQ(argument_of_last("take_interrupt"), 0xecu);
 }
