@@ -24,9 +24,16 @@ std::string known_names(const RunDirectory& directory)
 
 } // namespace
 
-ControlClient::ControlClient(const std::string& name) : name_{name}, fd_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
+NotAnswering::NotAnswering(const std::string& name)
+    : Failure{ExitCode::ControlSocket, "guest " + name + " does not answer: its daemon is stopped or stuck; end it with: colinux kill " + name}
+{
+}
+
+ControlClient::ControlClient(const std::string& name, std::chrono::milliseconds patience)
+    : name_{name}, fd_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
 {
     check_name(name);
+    set_patience(patience);
     RunDirectory directory;
     std::string path = directory.socket_path(name);
     sockaddr_un address{};
@@ -38,6 +45,10 @@ ControlClient::ControlClient(const std::string& name) : name_{name}, fd_{socket(
         return;
     if (errno == EACCES)
         throw Failure{ExitCode::NotRoot, path + " may be used by root only: run this as root"};
+    if (errno == EAGAIN)
+        throw NotAnswering{name}; // so many wait already that no more may
+    if ((errno == ENOENT || errno == ECONNREFUSED) && directory.is_taken(name))
+        throw Failure{ExitCode::NameUnknown, "guest '" + name + "' is still starting"};
     if (errno == ENOENT || errno == ECONNREFUSED)
         throw Failure{ExitCode::NameUnknown, "no guest named '" + name + "' (" + known_names(directory) + ")"};
     throw Failure{ExitCode::ControlSocket, path + ": " + strerror(errno)};
@@ -49,8 +60,16 @@ nlohmann::json ControlClient::call(const nlohmann::json& request)
     return read_answer();
 }
 
+void ControlClient::set_patience(std::chrono::milliseconds patience)
+{
+    timeval limit{.tv_sec = patience.count() / 1000, .tv_usec = patience.count() % 1000 * 1000};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); // connect()'s, too
+}
+
 nlohmann::json ControlClient::wait_for_end()
 {
+    set_patience(std::chrono::milliseconds{0});
     try {
         return read_answer();
     } catch (const Failure& failure) {
@@ -63,7 +82,10 @@ nlohmann::json ControlClient::wait_for_end()
 void ControlClient::send_line(const nlohmann::json& request)
 {
     std::string line = request.dump() + "\n";
-    if (send(fd_.get(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size()))
+    ssize_t sent = send(fd_.get(), line.data(), line.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EAGAIN)
+        throw NotAnswering{name_};
+    if (sent != static_cast<ssize_t>(line.size()))
         throw Failure{ExitCode::ControlSocket, "guest " + name_ + " has ended"};
 }
 
@@ -87,6 +109,7 @@ std::string ControlClient::read_bytes(std::size_t count)
 UniqueFd ControlClient::take_connection(std::string& already_read)
 {
     already_read = std::move(received_);
+    set_patience(std::chrono::milliseconds{0});
     return std::move(fd_);
 }
 
@@ -96,6 +119,8 @@ void ControlClient::receive()
     ssize_t count = recv(fd_.get(), bytes, sizeof bytes, 0);
     if (count < 0 && errno == EINTR)
         return;
+    if (count < 0 && errno == EAGAIN)
+        throw NotAnswering{name_};
     if (count <= 0)
         throw Failure{ExitCode::ControlSocket, "guest " + name_ + " has ended"};
     received_.append(bytes, static_cast<std::size_t>(count));

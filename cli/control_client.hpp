@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
-// ControlClient: one connection to a running guest's control socket.
+// ControlClient: one connection to a running guest's control socket. A daemon that is stopped or stuck costs a time-out.
 #pragma once
 
 #include "vmm/control_protocol.hpp"
 #include "vmm/sys/linux/unique_fd.hpp"
 
+#include <chrono>
 #include <string>
 
 namespace colinux {
 
+// Failure{ControlSocket}, as every call may throw it.
+class NotAnswering : public Failure {
+public:
+    explicit NotAnswering(const std::string& name);
+};
+
 class ControlClient {
 public:
+    static constexpr std::chrono::milliseconds kPatience = std::chrono::seconds{10}; // for one answer
+
     // Failure: NameUnknown (with the names that there are), ControlSocket, NotRoot.
-    explicit ControlClient(const std::string& name);
+    explicit ControlClient(const std::string& name, std::chrono::milliseconds patience = kPatience);
 
     // The answer's fields. Waits for it; Failure: ControlSocket, or whatever the daemon reported.
     nlohmann::json call(const nlohmann::json& request);
@@ -20,7 +29,7 @@ public:
 
     // Asks for the guest's last words, now; more calls may follow before wait_for_end() gets them.
     void announce_wait() { send_line({{"call", "wait"}}); }
-    // Waits until the guest has ended; empty where its daemon was killed.
+    // Waits until the guest has ended, as long as that takes; empty where its daemon was killed.
     nlohmann::json wait_for_end();
 
     std::string read_bytes(std::size_t count); // raw bytes behind an answer
@@ -28,6 +37,7 @@ public:
     UniqueFd take_connection(std::string& already_read);
 
 private:
+    void set_patience(std::chrono::milliseconds patience); // 0: endless
     void send_line(const nlohmann::json& request);
     nlohmann::json read_answer();
     void receive();

@@ -8,9 +8,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <future>
 #include <iostream>
 #include <memory>
+#include <string_view>
+#include <thread>
 
 namespace colinux {
 
@@ -31,40 +36,81 @@ CLI::App* add_guest_command(CLI::App& app, const char* name, const char* what, s
     return command;
 }
 
+constexpr std::chrono::seconds kPatienceForEach{5};
+
+// With "state": running, starting, ending, not answering; of the others there are only name and pid. Null: gone since we looked.
+json status_of(const std::string& name)
+{
+    json status{{"name", name}, {"pid", RunDirectory{}.pid_of_daemon(name)}, {"state", "not answering"}};
+    try {
+        status = ControlClient{name, kPatienceForEach}.call("status");
+        status["state"] = "running";
+    } catch (const NotAnswering&) {
+    } catch (const Failure& failure) {
+        status["state"] = failure.code() == ExitCode::NameUnknown ? "starting" : "ending";
+    }
+    return status["pid"] == 0 ? json{} : status;
+}
+
 std::vector<json> all_statuses()
 {
+    std::vector<std::future<json>> asked; // all at once: those that do not answer cost one time-out together
+    for (const std::string& name : RunDirectory{}.names())
+        asked.push_back(std::async(std::launch::async, status_of, name));
     std::vector<json> statuses;
-    for (const std::string& name : RunDirectory{}.names()) {
-        try {
-            statuses.push_back(ControlClient{name}.call("status"));
-        } catch (const Failure&) {
-            // starting, or gone since we looked
-        }
-    }
+    for (std::future<json>& status : asked)
+        if (json fields = status.get(); !fields.is_null())
+            statuses.push_back(std::move(fields));
     return statuses;
 }
 
 void print_table(const std::vector<json>& statuses)
 {
     printf("%-16s %7s %4s %8s %10s  %s\n", "NAME", "PID", "CPUS", "MEMORY", "UP", "KERNEL");
-    for (const json& status : statuses)
-        printf("%-16s %7d %4d %8s %8llu s  %s\n", status.value("name", "").c_str(), status.value("pid", 0),
-               status.value("vcpus", 0), size_text(status.value("memory_bytes", std::uint64_t{0})).c_str(),
-               static_cast<unsigned long long>(status.value("up_seconds", std::uint64_t{0})),
-               status.value("release", "").c_str());
+    for (const json& status : statuses) {
+        std::string state = status["state"], name = status.value("name", "");
+        if (state != "running")
+            printf("%-16s %7d %4s %8s %10s  (%s)\n", name.c_str(), status.value("pid", 0), "-", "-", "-", state.c_str());
+        else
+            printf("%-16s %7d %4d %8s %8llu s  %s\n", name.c_str(), status.value("pid", 0), status.value("vcpus", 0),
+                   size_text(status.value("memory_bytes", std::uint64_t{0})).c_str(),
+                   static_cast<unsigned long long>(status.value("up_seconds", std::uint64_t{0})), status.value("release", "").c_str());
+    }
+}
+
+// Without its answer: that of one that starts, or is stuck. The driver takes everything back.
+int end_by_signal(const GuestOptions& options, int signal)
+{
+    RunDirectory directory;
+    bool sent = directory.signal_daemon(options.name, signal);
+    while (sent && !options.no_wait && directory.is_taken(options.name))
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    std::cout << options.name << ": killed\n";
+    return 0;
 }
 
 int end_guest(const GuestOptions& options, const char* call)
 {
-    ControlClient client{options.name};
-    if (!options.no_wait)
-        client.announce_wait();
-    client.call(call);
-    if (options.no_wait)
+    bool at_once = std::string_view{call} == "kill";
+    try {
+        ControlClient client{options.name, at_once ? kPatienceForEach : ControlClient::kPatience};
+        if (!options.no_wait)
+            client.announce_wait();
+        client.call(call);
+        if (options.no_wait)
+            return 0;
+        json end = client.wait_for_end();
+        std::cout << options.name << ": " << end.value("reason", std::string{"has ended"}) << "\n";
         return 0;
-    json end = client.wait_for_end();
-    std::cout << options.name << ": " << end.value("reason", std::string{"has ended"}) << "\n";
-    return 0;
+    } catch (const NotAnswering&) {
+        if (!at_once)
+            throw;
+        return end_by_signal(options, SIGKILL);
+    } catch (const Failure& failure) {
+        if (failure.code() != ExitCode::NameUnknown || !RunDirectory{}.is_taken(options.name))
+            throw;
+        return end_by_signal(options, at_once ? SIGINT : SIGTERM); // it starts
+    }
 }
 
 void print_stats(const json& stats, const std::string& indent = "")

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 
@@ -125,6 +127,23 @@ bool RunDirectory::is_taken(const std::string& name) const
     return lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
+pid_t RunDirectory::pid_of_daemon(const std::string& name) const
+{
+    pid_t pid = 0;
+    std::ifstream{lock_path(name)} >> pid;
+    return is_taken(name) ? pid : 0;
+}
+
+bool RunDirectory::signal_daemon(const std::string& name, int signal) const
+{
+    pid_t pid = pid_of_daemon(name);
+    if (pid <= 0)
+        return false;
+    UniqueFd process{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
+    // Asked again: the process that we hold now is the one that holds the name, not a later one of that number.
+    return process && pid_of_daemon(name) == pid && syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0) == 0;
+}
+
 NameClaim::NameClaim(const RunDirectory& directory, const std::string& name) : directory_{directory}
 {
     if (!name.empty()) {
@@ -143,6 +162,9 @@ bool NameClaim::try_claim(const std::string& name)
     lock_ = try_lock(directory_.lock_path(name));
     if (!lock_)
         return false;
+    std::string pid = std::to_string(getpid()) + "\n";
+    if (ftruncate(lock_.get(), 0) != 0 || write(lock_.get(), pid.data(), pid.size()) < 0)
+        throw Failure{ExitCode::Internal, directory_.lock_path(name) + ": " + strerror(errno)};
     name_ = name;
     socket_path_ = directory_.socket_path(name);
     lock_path_ = directory_.lock_path(name);

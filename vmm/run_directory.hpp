@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // RunDirectory: where running guests are found: /run/colinux, or $COLINUX_RUN_DIR.
-//   NAME.sock  control socket, mode 0600      NAME.lock  flock()ed while the daemon lives
+//   NAME.sock  control socket, mode 0600      NAME.lock  flock()ed while the daemon lives; its pid
 // And where their console's text is: /var/log/colinux, or $COLINUX_LOG_DIR, or the former where that is chosen.
 //   NAME.log   of the guest that runs or ran last, for `colinux logs`      NAME.log.1   of the one before it
 // The lock, not the socket, says whether a name is taken: the kernel drops it with the process, so what
@@ -8,6 +8,8 @@
 #pragma once
 
 #include "vmm/sys/linux/unique_fd.hpp"
+
+#include <sys/types.h>
 
 #include <string>
 #include <vector>
@@ -36,6 +38,9 @@ public:
     // Names of guests whose daemon lives, sorted. Removes the socket and lock of dead ones.
     std::vector<std::string> names() const;
     bool is_taken(const std::string& name) const; // by a daemon that lives, be it that it only starts
+    // Sends a signal to the daemon that holds the name; false: there is none.
+    bool signal_daemon(const std::string& name, int signal) const;
+    pid_t pid_of_daemon(const std::string& name) const; // 0: none
 
 private:
     std::string path_, log_folder_;

@@ -10,6 +10,7 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -157,6 +158,24 @@ TEST_F(ControlServerTest, WaitersHearHowTheGuestEnded)
     nlohmann::json end = client.wait_for_end();
     EXPECT_EQ(end["code"], 10);
     EXPECT_EQ(end["reason"], "asked for a reboot");
+}
+
+// Bug: one stopped daemon made `colinux ps` and every other call wait without end.
+TEST(ControlClient, DaemonThatDoesNotAnswerCostsATimeOut)
+{
+    char folder[] = "/tmp/colinux-test-XXXXXX";
+    ASSERT_NE(mkdtemp(folder), nullptr);
+    setenv("COLINUX_RUN_DIR", folder, 1);
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    RunDirectory{}.socket_path("stuck").copy(address.sun_path, sizeof address.sun_path - 1);
+    UniqueFd daemon{socket(AF_UNIX, SOCK_STREAM, 0)}; // listens, never accepts
+    ASSERT_EQ(bind(daemon.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(daemon.get(), 1), 0);
+    ControlClient first{"stuck", std::chrono::milliseconds{20}}, second{"stuck", std::chrono::milliseconds{20}};
+    EXPECT_THROW(first.call("status"), NotAnswering);
+    EXPECT_THROW(second.call("kill"), NotAnswering);
+    EXPECT_THROW((ControlClient{"stuck", std::chrono::milliseconds{20}}), NotAnswering) << "none may wait any more";
+    std::filesystem::remove_all(folder);
 }
 
 TEST_F(ControlServerTest, UnknownNameHasItsCode)

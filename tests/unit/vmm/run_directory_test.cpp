@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -101,6 +102,19 @@ TEST_F(RunDirectoryTest, NameIsTakenWhileItsDaemonLives)
     EXPECT_FALSE(directory.is_taken("web"));
     NameClaim claim{directory, "web"};
     EXPECT_TRUE(directory.is_taken("web"));
+}
+
+TEST_F(RunDirectoryTest, DaemonOfANameCanBeSignalled)
+{
+    RunDirectory directory;
+    EXPECT_FALSE(directory.signal_daemon("web", SIGKILL));
+    std::ofstream{directory.lock_path("web")} << getpid() << "\n"; // a killed daemon's: its number may be anybody's by now
+    EXPECT_FALSE(directory.signal_daemon("web", SIGKILL));
+    NameClaim claim{directory, "web"};
+    EXPECT_EQ(directory.pid_of_daemon("web"), getpid());
+    signal(SIGUSR2, [](int) {});
+    EXPECT_TRUE(directory.signal_daemon("web", SIGUSR2));
+    signal(SIGUSR2, SIG_DFL);
 }
 
 // Bug: names() locked the file of one that had ended meanwhile, then took away what lay there by then: the next one's.
