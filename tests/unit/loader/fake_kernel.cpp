@@ -48,7 +48,7 @@ void add_offsets(Bytes& out, const Symbols& symbols)
     out.add(FakeKernel::kText);
 }
 
-void add_names(Bytes& out, const Symbols& symbols)
+void add_names(Bytes& out, const FakeKernel& kernel, const Symbols& symbols)
 {
     out.align(8);
     out.add(static_cast<std::uint32_t>(symbols.size()));
@@ -69,6 +69,7 @@ void add_names(Bytes& out, const Symbols& symbols)
             out.add(c); // token n is the character n
     }
     out.align(8);
+    markers.at(1) += kernel.wrong_marker;
     for (std::uint32_t marker : markers)
         out.add(marker);
     out.align(8);
@@ -89,12 +90,12 @@ void add_kallsyms(Bytes& out, const FakeKernel& kernel, const Symbols& symbols)
     std::vector<std::byte> sequence(symbols.size() * 3, std::byte{7});
     if (kernel.old_order) {
         add_offsets(out, symbols);
-        add_names(out, symbols);
+        add_names(out, kernel, symbols);
         if (kernel.sequence_table)
             out.add(sequence);
         add_tokens(out);
     } else {
-        add_names(out, symbols);
+        add_names(out, kernel, symbols);
         add_tokens(out);
         add_offsets(out, symbols);
         out.add(sequence);

@@ -24,6 +24,7 @@ struct FakeKernel {
 
     bool old_order = true;       // kallsyms tables as up to 6.3
     bool sequence_table = true;  // with kallsyms_seqs_of_names
+    unsigned wrong_marker = 0;   // the second of kallsyms_markers is off by so much
     bool with_btf = true;
     std::uint64_t pv_ops_word = 0;               // the first one in pv_ops
     std::uint64_t function_word = 0xe8fa1e0ff3;  // the first bytes of kernel_function

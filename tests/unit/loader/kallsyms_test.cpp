@@ -43,6 +43,13 @@ TEST(Kallsyms, DamagedTablesNeverThrow)
     }
 }
 
+TEST(Kallsyms, MarkerThatNamesAnotherPlace)
+{
+    auto bytes = FakeKernel{.wrong_marker = 1}.elf();
+    ElfImage elf{ByteView{bytes}, "k"};
+    EXPECT_FALSE(Kallsyms::decode(elf));
+}
+
 TEST(Kallsyms, ImageWithoutTables)
 {
     auto bytes = FakeKernel{}.elf();
