@@ -81,7 +81,8 @@ MUTANTS = [
            "tests/system/host_preemption.test"),
     Mutant("no preemption NMI is sent", "host/linux/cpu.c", "\tapic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);\n", "", "tests/payloads/stuck.test"),
     Mutant("a new CPU spins for the one that starts it", "graft/spinlocks.c", "\tcpumask_set_cpu(cpu, cpu_callout_mask);\n", "", "tests/system/one_cpu.test"),
-    Mutant("an invalid opcode in a guest's first instructions has no gate", "graft/fixups.c", " FAULT_GATE(X86_TRAP_UD),", "", "tests/system/early_exception.test"),
+    Mutant("an exception too early for the kernel is taken for an NMI", "graft/entry.S", "EARLY_GATE co_early_fault CO_CALL_PANIC", "EARLY_GATE co_early_fault CO_CALL_NMI",
+           "tests/system/early_exception.test"),
     Mutant("a CPU that came online watches nobody", "host/linux/watch.c", "\tco_watch_start_here(NULL);\n\treturn 0;\n", "\treturn 0;\n", "tests/system/cpu_hotplug_watch.test"),
 ]
 
