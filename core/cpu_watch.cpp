@@ -23,17 +23,18 @@ struct alignas(64) Slot {
 
 constinit Slot slots[kMaxCpus]{};
 constinit std::atomic<std::uint64_t> limit_ticks{~0ull >> 1};
-constinit std::atomic<std::uint64_t> preemption_count{0};
 
 } // namespace
 
-void CpuWatch::enter(unsigned cpu, bool nmi_ready)
+std::uint64_t CpuWatch::enter(unsigned cpu, bool nmi_ready)
 {
-    if (cpu >= kMaxCpus)
-        return;
-    Slot& slot = slots[cpu];
-    slot.stay = nmi_ready ? cpu::read_tsc() : 0;
-    slot.entered.store(slot.stay, std::memory_order_relaxed);
+    std::uint64_t now = cpu::read_tsc();
+    if (cpu < kMaxCpus) {
+        Slot& slot = slots[cpu];
+        slot.stay = nmi_ready ? now : 0;
+        slot.entered.store(slot.stay, std::memory_order_relaxed);
+    }
+    return now;
 }
 
 void CpuWatch::leave(unsigned cpu)
@@ -48,6 +49,11 @@ bool CpuWatch::was_preempted(unsigned cpu)
         return false;
     std::uint64_t stay = slots[cpu].stay; // an NMI for an earlier one, that came late, is nothing to this one
     return slots[cpu].preempted.compare_exchange_strong(stay, 0, std::memory_order_relaxed);
+}
+
+bool CpuWatch::is_preempted(unsigned cpu)
+{
+    return cpu < kMaxCpus && slots[cpu].stay != 0 && slots[cpu].preempted.load(std::memory_order_relaxed) == slots[cpu].stay;
 }
 
 // Time alone proves nothing: in a busy cloud or emulator a CPU stands still for 20 ms and more, whatever runs on it. So an
@@ -70,14 +76,11 @@ void CpuWatch::check(unsigned watched)
         return;
     }
     slot.preempted.store(entered, std::memory_order_relaxed);
-    preemption_count.fetch_add(1, std::memory_order_relaxed);
     co_os_send_nmi(watched);
 }
 
 void CpuWatch::set_limit(std::uint64_t tsc_ticks) { limit_ticks.store(tsc_ticks, std::memory_order_relaxed); }
 
 std::uint64_t CpuWatch::limit() { return limit_ticks.load(std::memory_order_relaxed); }
-
-std::uint64_t CpuWatch::preemptions() { return preemption_count.load(std::memory_order_relaxed); }
 
 } // namespace colinux

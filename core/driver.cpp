@@ -3,9 +3,12 @@
 // calls (host_os.h) into calls of Monitor and Vcpu.
 #include "core/arch/x86_64/cpu.hpp"
 #include "core/cpu_watch.hpp"
+#include "core/guest_list.hpp"
 #include "core/heap.hpp"
 #include "core/host_cpu_state.hpp"
+#include "core/interrupts_off.hpp"
 #include "core/monitor.hpp"
+#include "core/passage_window.hpp"
 
 #include <colinux/abi.h>
 #include <colinux/host_os.h>
@@ -15,7 +18,7 @@ namespace colinux {
 namespace {
 
 constinit FrameCounter all_frames{};
-constinit std::atomic<unsigned> guest_count{0};
+constinit GuestList guests{};
 constinit co_u32 refusals = 0;
 constinit std::atomic_flag search_for_memory{};
 
@@ -33,6 +36,23 @@ Result<void> allocate_memory(Monitor& monitor, co_allocate_memory& request)
     return allocated;
 }
 
+// What the host has turned on and the world switch does not carry (docs/world-switch.md has the whole list)
+co_u32 find_host_state()
+{
+    InterruptsOff off; // one CPU's
+    std::uint64_t cr4 = cpu::read_cr4();
+    co_u32 found = 0;
+    if (cr4 & cpu::kCr4Fred)
+        found |= CO_REFUSAL_FRED;
+    if (cr4 & cpu::kCr4Cet && cpu::read_msr(cpu::Msr::SCet) & cpu::kSCetShadowStack)
+        found |= CO_REFUSAL_SHADOW_STACK;
+    if (cr4 & cpu::kCr4Uintr)
+        found |= CO_REFUSAL_UINTR;
+    if (cr4 & ~cpu::kCr4Known)
+        found |= CO_REFUSAL_UNKNOWN_CR4;
+    return found;
+}
+
 co_u32 find_refusals()
 {
     co_u32 found = 0;
@@ -44,9 +64,7 @@ co_u32 find_refusals()
         found |= CO_REFUSAL_NO_FXSR;
     if (co_os_tsc_khz() == 0)
         found |= CO_REFUSAL_NO_INVARIANT_TSC;
-    if (cpu::read_cr4() & cpu::kCr4Fred)
-        found |= CO_REFUSAL_FRED;
-    return found;
+    return found | find_host_state();
 }
 
 co_s64 to_errno(Result<void> result) { return result ? 0 : -static_cast<co_s64>(result.error()); }
@@ -56,19 +74,19 @@ void get_info(co_info& info)
     info = {};
     info.abi_version = CO_ABI_VERSION;
     info.passage_version = CO_PASSAGE_VERSION;
-    info.refusals = refusals;
+    info.refusals = refusals | find_host_state();
     info.tsc_khz = co_os_tsc_khz();
     info.host_cr4 = cpu::read_cr4();
     info.host_xcr0 = info.host_cr4 & cpu::kCr4OsXsave ? cpu::read_xcr0() : 0;
-    info.guests = guest_count.load();
+    info.guests = guests.count();
     info.frames = all_frames.frames();
 }
 
-Result<Monitor*> create_guest(const co_create_guest& request)
+Result<Monitor*> create_guest(co_create_guest& request)
 {
-    if (refusals)
+    if (refusals | find_host_state()) // it may have been turned on since
         return Error::NoDevice;
-    if (request.vcpus < 1 || request.vcpus > CO_MAX_VCPUS || request.flags || request.reserved[0] || request.reserved[1])
+    if (request.vcpus < 1 || request.vcpus > CO_MAX_VCPUS || request.flags || request.reserved)
         return Error::InvalidArgument;
     Monitor* monitor = make<Monitor>(request.vcpus, all_frames, (1000000ull << 32) / co_os_tsc_khz());
     if (!monitor)
@@ -78,7 +96,8 @@ Result<Monitor*> create_guest(const co_create_guest& request)
         destroy(monitor);
         return created.error();
     }
-    guest_count.fetch_add(1);
+    request.passage_virt = monitor->passage_virt();
+    guests.add(*monitor);
     return monitor;
 }
 
@@ -86,8 +105,8 @@ void release(Monitor& monitor)
 {
     if (!monitor.release())
         return;
+    guests.remove(monitor);
     destroy(&monitor);
-    guest_count.fetch_sub(1);
 }
 
 struct VcpuFile { // what the glue holds for a vCPU fd
@@ -123,14 +142,20 @@ CO_ABI co_u32 co_core_start(co_u32 glue_refusals)
     refusals = glue_refusals | find_refusals();
     CpuWatch::set_limit(std::uint64_t{co_os_tsc_khz()} * co_os_longest_stay_us() / 1000);
     HostCpuState::detect();
+    if (!refusals && !PassageWindow::open())
+        refusals |= CO_REFUSAL_WINDOW;
     return refusals;
 }
 
-CO_ABI void co_core_stop(void) {}
+CO_ABI void co_core_stop(void)
+{
+    if (!refusals)
+        PassageWindow::close();
+}
 
 CO_ABI void co_core_state(co_driver_state* state)
 {
-    *state = {guest_count.load(), all_frames.frames(), 0};
+    *state = {guests.count(), all_frames.frames(), 0};
 }
 
 CO_ABI co_s64 co_core_device_request(co_u32 code, void* argument, void** created)
@@ -142,7 +167,7 @@ CO_ABI co_s64 co_core_device_request(co_u32 code, void* argument, void** created
         get_info(*static_cast<co_info*>(argument));
         return 0;
     case CO_CREATE_GUEST: {
-        Result<Monitor*> guest = create_guest(*static_cast<const co_create_guest*>(argument));
+        Result<Monitor*> guest = create_guest(*static_cast<co_create_guest*>(argument));
         if (!guest)
             return -static_cast<co_s64>(guest.error());
         *created = guest.value();
@@ -209,8 +234,11 @@ CO_ABI co_u64 co_core_guest_frame(void* guest, co_u64 offset)
 
 CO_ABI co_u64 co_core_vcpu_frame(void* file, co_u64 offset)
 {
-    return offset == 0 ? static_cast<VcpuFile*>(file)->vcpu->run_page_frame().value : 0;
+    Vcpu& vcpu = *static_cast<VcpuFile*>(file)->vcpu;
+    return offset == 0 ? vcpu.run_page_frame().value : offset == kPageSize ? vcpu.passage_frame().value : 0;
 }
+
+CO_ABI void co_core_end_guests(co_u32 reason) { guests.kill_all(reason); }
 
 CO_ABI void co_core_watch_cpu(co_u32 watched) { CpuWatch::check(watched); }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "core/host_cpu_state.hpp"
 
-#include "core/arch/x86_64/cpu.hpp"
-
 namespace colinux {
+
+constinit HostCpuState::Features HostCpuState::features{};
 
 namespace {
 
@@ -13,22 +13,11 @@ constexpr cpu::Msr kMsrs[CO_MSR_COUNT] = {
     cpu::Msr::SysenterEsp, cpu::Msr::SysenterEip, cpu::Msr::Pat,   cpu::Msr::TscAux, cpu::Msr::Xss,
 };
 
-struct Features {
-    bool xsave, spec_ctrl, pku, debug_store;
-    bool msr[CO_MSR_COUNT];
-};
-constinit Features features{};
-
 // SDM Vol. 3, 18.4.8 and 17.4.1
 constexpr std::uint64_t kPebsUnavailable = 1u << 12;
 constexpr std::uint64_t kDebugCtlTr = 1u << 6, kDebugCtlBts = 1u << 7;
 
-constexpr std::uint64_t kDr7Enabled = 0xff, kDr7Off = 0x400;
-
-// PAT and XSS act on ring 0, the host's handlers included: exchanged at each crossing. The others act only on
-// the way from and to user mode: exchanged per burst.
-constexpr unsigned kPerSwitchMsrs[] = {CO_MSR_PAT, CO_MSR_XSS};
-constexpr bool is_per_switch(unsigned index) { return index == CO_MSR_PAT || index == CO_MSR_XSS; }
+constexpr std::uint64_t kDr6Initial = 0xffff0ff0;
 
 } // namespace
 
@@ -66,11 +55,14 @@ void HostCpuState::set_first_values(co_passage& page)
     guest_xcr0_ = host_xcr0_;
     guest_spec_ctrl_ = 0;
     guest_pkru_ = 0;
-    guest_debug_ = {0, 0, 0, 0, 0xffff0ff0, kDr7Off};
+    guest_cr2_ = 0;
+    guest_debug_ = {0, 0, 0, 0, kDr6Initial};
     guest_breakpoints_ = false;
 }
 
-void HostCpuState::enter_guest_mode(InterruptsOff&, co_passage& page)
+// ---- per burst ----------------------------------------------------------------------------------------------
+
+void HostCpuState::enter_guest_mode(InterruptsOff& off, co_passage& page)
 {
     if (cpu_ != co_os_cpu()) {
         cpu_ = co_os_cpu();
@@ -85,17 +77,54 @@ void HostCpuState::enter_guest_mode(InterruptsOff&, co_passage& page)
             cpu::write_msr(kMsrs[i], page.msr[i]);
     }
     stop_debug_store();
+    save_host_user_state();
+    page.user.load = 1; // by world_switch.S
     host_pkru_ = features.pku ? cpu::read_pkru() : 0;
+    if (guest_pkru_ != host_pkru_ && features.pku)
+        cpu::write_pkru(guest_pkru_);
     host_spec_ctrl_ = features.spec_ctrl ? cpu::read_msr(cpu::Msr::SpecCtrl) : 0;
+    host_has_run(off, page);
+    if (!host_breakpoints_ && !guest_breakpoints_) // else both are exchanged at the crossing
+        guest_debug_.load_addresses();
 }
 
 void HostCpuState::leave_guest_mode(InterruptsOff&, co_passage& page)
 {
     resume_debug_store();
+    exchange_user_state(page);
+    if (!host_breakpoints_ && !guest_breakpoints_)
+        guest_debug_.save_addresses();
+    if (features.pku) {
+        guest_pkru_ = cpu::read_pkru();
+        if (guest_pkru_ != host_pkru_)
+            cpu::write_pkru(host_pkru_);
+    }
     for (unsigned i = 0; i < CO_MSR_COUNT; ++i) {
         if (!is_per_switch(i) && features.msr[i] && (page.msr_unsure || page.msr[i] != host_msr_[i]))
             cpu::write_msr(kMsrs[i], host_msr_[i]);
     }
+}
+
+void HostCpuState::save_host_user_state()
+{
+    host_selectors_ = cpu::read_selectors();
+    host_fs_base_ = cpu::read_fs_base();
+    host_kernel_gs_base_ = cpu::read_msr(cpu::Msr::KernelGsBase);
+}
+
+void HostCpuState::exchange_user_state(co_passage& page)
+{
+    cpu::Selectors guest = cpu::read_selectors();
+    page.user = {cpu::read_fs_base(), cpu::read_msr(cpu::Msr::KernelGsBase), guest_cr2_, guest.ds, guest.es, guest.fs, guest.gs,
+                 guest.ldtr, 0, 0};
+    cpu::write_msr(cpu::Msr::KernelGsBase, host_kernel_gs_base_);
+    // LDTR and selectors of the same number may mean different descriptors: only "none" is the same in both worlds
+    constexpr cpu::Selectors kNone{};
+    if (guest != kNone || host_selectors_ != kNone) {
+        cpu::load_selectors(host_selectors_);
+        cpu::write_msr(cpu::Msr::KernelGsBase, host_kernel_gs_base_);
+    }
+    cpu::write_fs_base(host_fs_base_);
 }
 
 // The host's perf may have the CPU write records to a buffer at a *linear* address: not in the guest's tables.
@@ -117,7 +146,17 @@ void HostCpuState::resume_debug_store()
         cpu::write_msr(cpu::Msr::PebsEnable, host_pebs_enable_);
 }
 
-void HostCpuState::before_switch(InterruptsOff&, co_passage& page)
+// ---- per crossing -------------------------------------------------------------------------------------------
+
+void HostCpuState::host_has_run(InterruptsOff&, co_passage& page)
+{
+    host_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
+    if (cpu::read_cr2() != guest_cr2_)
+        cpu::write_cr2(guest_cr2_);
+    differs_ = per_switch_differs(page);
+}
+
+void HostCpuState::give_to_guest(InterruptsOff&, co_passage& page)
 {
     for (unsigned i : kPerSwitchMsrs) {
         if (features.msr[i] && page.msr[i] != host_msr_[i])
@@ -125,44 +164,31 @@ void HostCpuState::before_switch(InterruptsOff&, co_passage& page)
     }
     if (guest_xcr0_ != host_xcr0_)
         cpu::write_xcr0(guest_xcr0_);
-    if (guest_pkru_ != host_pkru_)
-        cpu::write_pkru(guest_pkru_);
-    // Looked at each time: an interrupt handler of the host may have set one, or taken it away
-    host_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
     if (host_breakpoints_) {
         host_debug_.save();
-        cpu::write_debug<7>(kDr7Off);
+        host_dr7_ = cpu::read_debug<7>();
+        cpu::write_debug<7>(cpu::kDr7Off);
     }
     if (host_breakpoints_ || guest_breakpoints_)
-        guest_debug_.load();
+        guest_debug_.load(); // DR7: by the switch, when the host's handlers are out of reach
     if (guest_spec_ctrl_ != host_spec_ctrl_)
         cpu::write_msr(cpu::Msr::SpecCtrl, guest_spec_ctrl_);
 }
 
-void HostCpuState::after_switch(InterruptsOff&, co_passage& page)
+void HostCpuState::give_to_host(InterruptsOff&, co_passage& page)
 {
-    if (features.spec_ctrl) {
-        guest_spec_ctrl_ = cpu::read_msr(cpu::Msr::SpecCtrl);
-        if (guest_spec_ctrl_ != host_spec_ctrl_)
-            cpu::write_msr(cpu::Msr::SpecCtrl, host_spec_ctrl_);
-    }
-    guest_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
-    if (host_breakpoints_ || guest_breakpoints_) {
+    if (guest_spec_ctrl_ != host_spec_ctrl_)
+        cpu::write_msr(cpu::Msr::SpecCtrl, host_spec_ctrl_);
+    if (host_breakpoints_ || guest_breakpoints_)
         guest_debug_.save();
-        cpu::write_debug<7>(kDr7Off);
-    }
-    if (host_breakpoints_)
+    if (host_breakpoints_) {
         host_debug_.load();
-    if (features.pku) {
-        guest_pkru_ = cpu::read_pkru();
-        if (guest_pkru_ != host_pkru_)
-            cpu::write_pkru(host_pkru_);
+        cpu::write_debug<7>(host_dr7_);
+    } else if (guest_breakpoints_) {
+        cpu::write_debug<6>(kDr6Initial); // the CPU only adds bits: the guest's would be taken for the next breakpoint's
     }
-    if (features.xsave) {
-        guest_xcr0_ = cpu::read_xcr0();
-        if (guest_xcr0_ != host_xcr0_)
-            cpu::write_xcr0(host_xcr0_);
-    }
+    if (guest_xcr0_ != host_xcr0_)
+        cpu::write_xcr0(host_xcr0_);
     for (unsigned i : kPerSwitchMsrs) {
         if (features.msr[i] && (page.msr_unsure || page.msr[i] != host_msr_[i]))
             cpu::write_msr(kMsrs[i], host_msr_[i]);
@@ -171,12 +197,28 @@ void HostCpuState::after_switch(InterruptsOff&, co_passage& page)
 
 void HostCpuState::DebugRegisters::save()
 {
+    save_addresses();
+    dr6 = cpu::read_debug<6>();
+}
+
+void HostCpuState::DebugRegisters::save_addresses()
+{
     dr0 = cpu::read_debug<0>();
     dr1 = cpu::read_debug<1>();
     dr2 = cpu::read_debug<2>();
     dr3 = cpu::read_debug<3>();
-    dr6 = cpu::read_debug<6>();
-    dr7 = cpu::read_debug<7>();
+}
+
+void HostCpuState::DebugRegisters::load_addresses() const
+{
+    if (cpu::read_debug<0>() != dr0)
+        cpu::write_debug<0>(dr0);
+    if (cpu::read_debug<1>() != dr1)
+        cpu::write_debug<1>(dr1);
+    if (cpu::read_debug<2>() != dr2)
+        cpu::write_debug<2>(dr2);
+    if (cpu::read_debug<3>() != dr3)
+        cpu::write_debug<3>(dr3);
 }
 
 void HostCpuState::DebugRegisters::load() const
@@ -186,7 +228,6 @@ void HostCpuState::DebugRegisters::load() const
     cpu::write_debug<2>(dr2);
     cpu::write_debug<3>(dr3);
     cpu::write_debug<6>(dr6);
-    cpu::write_debug<7>(dr7);
 }
 
 } // namespace colinux

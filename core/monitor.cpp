@@ -2,10 +2,7 @@
 #include "core/monitor.hpp"
 
 #include "core/arch/x86_64/cpu.hpp"
-#include "core/cpu_watch.hpp"
 #include "core/heap.hpp"
-
-#include <initializer_list>
 
 namespace colinux {
 
@@ -34,7 +31,10 @@ Monitor::Monitor(unsigned vcpus, FrameCounter& driver_frames, std::uint64_t ns_p
 Result<void> Monitor::create()
 {
     lock_ = co_os_lock_create();
-    return lock_ ? Result<void>{} : Error::NoMemory;
+    if (!lock_)
+        return Error::NoMemory;
+    window_page_ = TRY(PassageWindow::reserve(vcpu_count_));
+    return {};
 }
 
 Monitor::~Monitor()
@@ -45,6 +45,8 @@ Monitor::~Monitor()
     }
     for (auto& vcpu : vcpus_)
         destroy(vcpu.load());
+    if (window_page_)
+        PassageWindow::release(window_page_, vcpu_count_);
     for (auto& doorbell : doorbells_) {
         if (co_os_event* event = doorbell.load())
             co_os_event_put(event);
@@ -84,34 +86,27 @@ Result<void> Monitor::get_memory(co_get_memory& request)
 Result<void> Monitor::set_passage(const co_set_passage& request)
 {
     LockGuard guard{lock_};
-    if (has_passage_)
+    if (passage_table_.value)
         return Error::Busy;
-    for (co_u64 address : {request.code_phys, request.code_virt, request.data_phys, request.data_virt}) {
-        if (!is_aligned(address, kPageSize))
-            return Error::InvalidArgument;
-    }
-    if (!ram_.contains(Phys{request.code_phys}, kPageSize) ||
-        !ram_.contains(Phys{request.data_phys}, vcpu_count_ * kPageSize) ||
-        range_inside(request.code_phys, kPageSize, request.data_phys, vcpu_count_ * kPageSize) ||
-        !is_canonical(request.code_virt, kPageSize) || !is_canonical(request.data_virt, vcpu_count_ * kPageSize))
+    if (!is_aligned(request.table_phys, kPageSize) || !ram_.contains(Phys{request.table_phys}, kPageSize) || request.reserved[0] ||
+        request.reserved[1] || request.reserved[2])
         return Error::InvalidArgument;
-    Passage::install_code(request);
-    passage_ = request;
-    has_passage_ = true;
+    passage_table_ = Phys{request.table_phys};
+    static_cast<std::uint64_t*>(co_os_frame_address(request.table_phys))[0] = PassageWindow::code_entry();
     return {};
 }
 
 Result<Vcpu*> Monitor::create_vcpu(unsigned index)
 {
     LockGuard guard{lock_};
-    if (index >= vcpu_count_ || !has_passage_)
+    if (index >= vcpu_count_ || !passage_table_.value)
         return Error::InvalidArgument;
     if (vcpus_[index].load())
         return Error::Exists;
     Vcpu* vcpu = make<Vcpu>(*this, index, frames_);
     if (!vcpu)
         return Error::NoMemory;
-    Result<void> created = vcpu->create(passage_, page_table_levels());
+    Result<void> created = vcpu->create(passage_table_, window_page_ + index);
     if (!created) {
         destroy(vcpu);
         return created.error();
@@ -126,8 +121,7 @@ Result<void> Monitor::set_entry(Vcpu& vcpu, const co_vcpu_entry& entry)
     LockGuard guard{lock_};
     if (ended())
         return Error::GuestEnded;
-    if (vcpu.index() != 0 || entry.reserved || entry.idt_limit > 0xfff || !ram_.contains(Phys{entry.cr3}, kPageSize) ||
-        !is_aligned(entry.cr3, kPageSize))
+    if (vcpu.index() != 0 || entry.reserved || entry.idt_limit > 0xfff || !can_begin(entry))
         return Error::InvalidArgument;
     first_entry_ = entry;
     return vcpu.start(entry);
@@ -189,7 +183,6 @@ void Monitor::get_stats(co_guest_stats& stats)
     stats.frames = frames_.frames();
     stats.overhead_frames = stats.frames - ram_.bytes() / kPageSize;
     stats.memory_progress = ram_.progress();
-    stats.preemption_nmis = CpuWatch::preemptions();
     for (auto& slot : vcpus_) {
         Vcpu* vcpu = slot.load();
         if (!vcpu)
@@ -200,6 +193,7 @@ void Monitor::get_stats(co_guest_stats& stats)
         }
         stats.nmis += vcpu->calls(CO_CALL_NMI);
         stats.passage_nmis += vcpu->passage_nmis();
+        stats.preemption_nmis += vcpu->preemption_nmis();
     }
 }
 
@@ -210,6 +204,12 @@ Vcpu* Monitor::vcpu(std::uint64_t index)
     return index < vcpu_count_ ? vcpus_[index].load(std::memory_order_acquire) : nullptr;
 }
 
+bool Monitor::can_begin(const co_vcpu_entry& entry) const
+{
+    return is_aligned(entry.cr3, kPageSize) && ram_.contains(Phys{entry.cr3}, kPageSize) && is_canonical(entry.rip, 1) &&
+           is_canonical(entry.rsp, 1);
+}
+
 void Monitor::ring_doorbell(std::uint64_t doorbell)
 {
     if (doorbell >= CO_DOORBELLS)
@@ -218,9 +218,15 @@ void Monitor::ring_doorbell(std::uint64_t doorbell)
         co_os_event_signal(event);
 }
 
-std::uint64_t Monitor::ticks_to_ns(std::uint64_t ticks) const
+void Monitor::hold_others(std::uint64_t until)
 {
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(ticks) * ns_per_tick_32_) >> 32);
+    held_until_.store(until, std::memory_order_relaxed); // of several the last one's: about the same
+    holders_.fetch_add(1);
+}
+
+bool Monitor::waits_for_preempted() const
+{
+    return holders_.load(std::memory_order_relaxed) != 0 && cpu::read_tsc() < held_until_.load(std::memory_order_relaxed);
 }
 
 void Monitor::end_with(unsigned exit, const co_u64 (&arg)[4])

@@ -5,6 +5,7 @@
 
 #include "base/result.hpp"
 #include "core/guest_ram.hpp"
+#include "core/passage_window.hpp"
 #include "core/vcpu.hpp"
 
 #include <colinux/abi.h>
@@ -38,19 +39,30 @@ public:
     Result<void> bind_irq_line(const co_bind_irq_line& request);
     void request_stop();
     void get_stats(co_guest_stats& stats);
+    std::uint64_t passage_virt() const { return PassageWindow::address(window_page_); }
     Phys frame_at(std::uint64_t offset) const { return ram_.frame_at(offset); } // takes no lock: a page fault asks
 
     // For the vCPUs. Any context but NMI.
     Vcpu* vcpu(std::uint64_t index);
     void ring_doorbell(std::uint64_t doorbell);
+    // Is this a state that a CPU can load? The rest is the guest's own business.
+    bool can_begin(const co_vcpu_entry& entry) const;
+    const GuestRam& ram() const { return ram_; }
     const co_vcpu_entry& first_entry() const { return first_entry_; }
-    std::uint64_t ticks_to_ns(std::uint64_t ticks) const;
+    std::uint64_t ns_per_tick_32() const { return ns_per_tick_32_; } // nanoseconds per TSC tick, 32 binary places
+
+    // A vCPU that was preempted with its interrupts off: until it calls let_others_run(), or that TSC value, no other one begins.
+    void hold_others(std::uint64_t until);
+    void let_others_run() { holders_.fetch_sub(1); }
+    bool waits_for_preempted() const;
 
     // The guest ends, once; the first reason counts. Every vCPU notices. Any context but NMI.
     void end_with(unsigned exit, const co_u64 (&arg)[4]);
     void kill(unsigned reason, std::uint64_t detail);
     bool ended() const { return ended_.load(std::memory_order_acquire) == Ended::Yes; }
     const End& end() const { return end_; }
+
+    Monitor* next_guest{}; // GuestList's
 
 private:
     enum class Ended : int { No, Ending, Yes };
@@ -68,12 +80,14 @@ private:
     co_os_lock* lock_{}; // requests, one at a time
     FrameCounter frames_;
     GuestRam ram_;
-    bool has_passage_{false};
-    co_set_passage passage_{};
+    unsigned window_page_{}; // of vCPU 0; 0: none reserved
+    Phys passage_table_{};   // the guest's, of the window
     co_vcpu_entry first_entry_{};
     std::atomic<Vcpu*> vcpus_[CO_MAX_VCPUS]{};
     std::atomic<co_os_event*> doorbells_[CO_DOORBELLS]{};
     Line lines_[CO_IRQ_LINES]{};
+    std::atomic<unsigned> holders_{0};
+    std::atomic<std::uint64_t> held_until_{0};
     std::atomic<Ended> ended_{Ended::No};
     End end_{};
 };

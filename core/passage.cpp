@@ -2,11 +2,9 @@
 #include "core/passage.hpp"
 
 #include "core/arch/x86_64/cpu.hpp"
-#include "core/arch/x86_64/world_switch.hpp"
+#include "core/passage_window.hpp"
 
 #include <colinux/host_os.h>
-
-#include <initializer_list>
 
 namespace colinux {
 
@@ -14,8 +12,9 @@ namespace {
 
 constexpr std::uint64_t kFlatCode = 0x00af9b000000ffffull; // 64-bit, DPL 0; SDM Vol. 3, 3.4.5
 constexpr std::uint64_t kFlatData = 0x00cf93000000ffffull;
-constexpr unsigned kVectorDebug = 1, kVectorNmi = 2, kVectorNotPresent = 11, kVectorStack = 12, kVectorProtection = 13,
-                   kVectorMachineCheck = 18;
+constexpr co_u16 kFlatDataSelector = 0x18;
+constexpr unsigned kVectorDebug = 1, kVectorNmi = 2, kVectorMachineCheck = 18;
+constexpr unsigned kFaultsWithErrorCode[] = {8, 10, 11, 12, 13, 14};
 
 void set_gate(co_u64* idt, unsigned vector, std::uint64_t handler)
 {
@@ -25,62 +24,56 @@ void set_gate(co_u64* idt, unsigned vector, std::uint64_t handler)
     idt[2 * vector + 1] = handler >> 32;
 }
 
-void fill_idt(co_u64* idt, std::uint64_t code)
+void fill_idt(co_u64* idt)
 {
-    set_gate(idt, kVectorDebug, code + world_switch_offsets.debug);
-    set_gate(idt, kVectorNmi, code + world_switch_offsets.nmi);
-    set_gate(idt, kVectorMachineCheck, code + world_switch_offsets.mce);
-    for (unsigned vector : {kVectorNotPresent, kVectorStack, kVectorProtection})
-        set_gate(idt, vector, code + world_switch_offsets.bad_selector);
+    set_gate(idt, kVectorDebug, CO_PASSAGE_VIRT + world_switch_offsets.debug);
+    set_gate(idt, kVectorNmi, CO_PASSAGE_VIRT + world_switch_offsets.nmi);
+    set_gate(idt, kVectorMachineCheck, CO_PASSAGE_VIRT + world_switch_offsets.mce);
+    for (unsigned vector : kFaultsWithErrorCode)
+        set_gate(idt, vector, CO_PASSAGE_VIRT + world_switch_offsets.fault);
 }
 
-bool has_fsgsbase() { return cpu::cpuid(7, 0).ebx & 1; }
+bool has_fsgsbase() { return cpu::cpuid(0, 0).eax >= 7 && cpu::cpuid(7, 0).ebx & 1; }
 
 } // namespace
 
-void Passage::install_code(const co_set_passage& where)
+Passage::~Passage()
 {
-    auto* page = static_cast<char*>(co_os_frame_address(where.code_phys));
-    for (std::uint64_t i = 0; i < world_switch_offsets.end; ++i)
-        page[i] = world_switch_begin[i];
+    if (!frame_.value)
+        return;
+    PassageWindow::map(window_page_, Phys{});
+    co_os_frame_free(frame_.value);
+    counter_.remove(1);
 }
 
-Result<void> Passage::create(const co_set_passage& where, unsigned vcpu, unsigned levels)
+Result<void> Passage::create(Phys guest_table, unsigned window_page, unsigned vcpu)
 {
-    Phys frame{where.data_phys + vcpu * kPageSize};
-    page_ = static_cast<co_passage*>(co_os_frame_address(frame.value));
-    *page_ = co_passage{};
+    frame_ = Phys{co_os_frame_allocate()};
+    if (frame_.value == 0)
+        return Error::NoMemory;
+    counter_.add(1);
+    window_page_ = window_page;
+    page_ = static_cast<co_passage*>(co_os_frame_address(frame_.value));
+    shared_ = reinterpret_cast<co_passage*>(PassageWindow::address(window_page));
     page_->version = CO_PASSAGE_VERSION;
     page_->vcpu = vcpu;
-
-    auto host_page = reinterpret_cast<std::uint64_t>(page_);
-    auto host_code = reinterpret_cast<std::uint64_t>(world_switch_begin);
-    std::uint64_t guest_page = where.data_virt + vcpu * kPageSize;
-    set_world(page_->host, host_page, host_code, page_->passage_idt, host_page + offsetof(co_passage, passage_idt));
-    set_world(page_->guest, guest_page, where.code_virt, page_->passage_idt_guest,
-              guest_page + offsetof(co_passage, passage_idt_guest));
-
-    TRY(transit_.create(levels));
-    Phys host_text{co_os_text_frame(world_switch_begin)};
-    TRY(transit_.map(align_down(host_code, kPageSize), host_text, TransitTables::Access::ReadExecute));
-    TRY(transit_.map(where.code_virt, Phys{where.code_phys}, TransitTables::Access::ReadExecute));
-    TRY(transit_.map(host_page, frame, TransitTables::Access::ReadWrite));
-    TRY(transit_.map(guest_page, frame, TransitTables::Access::ReadWrite));
-    page_->transit_cr3 = transit_.root().value;
     page_->passage_cr4_set = has_fsgsbase() ? cpu::kCr4FsGsBase : 0;
+    page_->passage_idtr = {{}, sizeof(co_passage::passage_idt) - 1, PassageWindow::address(window_page) + offsetof(co_passage, passage_idt)};
+    fill_idt(page_->passage_idt);
+    set_world(page_->host, PassageWindow::address(window_page) + offsetof(co_passage, host));
+    set_world(page_->guest, PassageWindow::address(window_page) + offsetof(co_passage, guest));
+
+    PassageWindow::map(window_page, frame_);
+    auto* entries = static_cast<std::uint64_t*>(co_os_frame_address(guest_table.value));
+    entries[window_page] = PassageWindow::data_entry(frame_);
     return {};
 }
 
-void Passage::set_world(co_world& world, std::uint64_t page, std::uint64_t code, co_u64* idt, std::uint64_t idt_virt)
+void Passage::set_world(co_world& world, std::uint64_t world_virt)
 {
-    world.page = page;
-    world.arrival = code + world_switch_offsets.arrival;
-    auto world_offset = reinterpret_cast<std::uint64_t>(&world) - reinterpret_cast<std::uint64_t>(page_);
     world.passage_gdt[2] = kFlatCode;
     world.passage_gdt[3] = kFlatData;
-    world.passage_gdtr = {{}, sizeof(world.passage_gdt) - 1, page + world_offset + offsetof(co_world, passage_gdt)};
-    world.passage_idtr = {{}, sizeof(co_passage::passage_idt) - 1, idt_virt};
-    fill_idt(idt, code);
+    world.passage_gdtr = {{}, sizeof(world.passage_gdt) - 1, world_virt + offsetof(co_world, passage_gdt)};
 }
 
 constexpr unsigned kFirstFrame = 72, kFrameWords = 8, kHandlerWords = 2 * 6;
@@ -99,27 +92,20 @@ void Passage::set_first_state(const co_vcpu_entry& entry)
     frame[4] = entry.rsi;  // RBP
     frame[5] = entry.rdi;  // RBX
     frame[6] = 2;          // RFLAGS: IF = 0
-    frame[7] = guest.arrival - world_switch_offsets.arrival + world_switch_offsets.first_entry;
-    guest.rsp = guest.page + offsetof(co_passage, stack) + kFirstFrame * sizeof(co_u64);
+    frame[7] = CO_PASSAGE_VIRT + world_switch_offsets.first_entry;
+    guest.rsp = reinterpret_cast<std::uint64_t>(shared_) + offsetof(co_passage, stack) + kFirstFrame * sizeof(co_u64);
 
     guest.cr0 = cpu::read_cr0() & ~(cpu::kCr0Ts | cpu::kCr0Em);
-    guest.cr2 = 0;
     guest.cr3 = entry.cr3;
     guest.cr4 = cpu::kCr4Pae | cpu::kCr4Pge | (cpu::read_cr4() & (cpu::kCr4La57 | cpu::kCr4Mce));
-    guest.fs_base = guest.gs_base = guest.kernel_gs_base = 0;
+    guest.gs_base = 0;
     guest.gdtr = guest.passage_gdtr;
     guest.idtr = {{}, static_cast<co_u16>(entry.idt_limit), entry.idt_base};
-    guest.ldtr = guest.tr = 0;
-    guest.ds = guest.es = guest.fs = guest.gs = 0;
-    guest.ss = 0x18;
-}
-
-void Passage::cross()
-{
-    auto world_switch = reinterpret_cast<co_passage_switch_fn>(const_cast<char*>(world_switch_begin));
-    asm volatile("" : "+r"(world_switch)); // it is code without a function type: called through a register
-    co_world *host = &page_->host, *guest = &page_->guest;
-    call_world_switch(world_switch, page_, host, guest);
+    guest.tr = 0;
+    guest.ss = kFlatDataSelector;
+    guest.dr7 = cpu::kDr7Off;
+    page_->user = {};
+    page_->timer_deadline = page_->timer_armed = page_->timer_slack = 0;
 }
 
 } // namespace colinux

@@ -8,10 +8,12 @@
 //
 // The contract that keeps two kernels on one CPU alive: when the guest left with its interrupts off, nobody else
 // runs before it continues (it may hold a raw spinlock that another vCPU spins for), except when it asked for it
-// (idle, yield, lock wait) or was taken off by the preemption NMI. DESIGN section 3.
+// (idle, yield, lock wait) or was taken off by the preemption NMI. DESIGN section 3; docs/world-switch.md, "Preemption".
 #pragma once
 
 #include "base/result.hpp"
+#include "core/entry_check.hpp"
+#include "core/guest_timer.hpp"
 #include "core/host_cpu_state.hpp"
 #include "core/passage.hpp"
 
@@ -29,7 +31,7 @@ public:
     Vcpu& operator=(const Vcpu&) = delete;
 
     // Errors: NoMemory.
-    Result<void> create(const co_set_passage& where, unsigned levels);
+    Result<void> create(Phys guest_table, unsigned window_page);
 
     // vCPU 0 by user space, before it runs; the others by the guest. Busy: it is started already.
     Result<void> start(const co_vcpu_entry& entry);
@@ -45,10 +47,12 @@ public:
 
     co_run& run_page() { return *run_page_; }
     Phys run_page_frame() const { return run_frame_; }
+    Phys passage_frame() const { return passage_.frame(); }
     co_passage& passage() { return passage_.page(); }
     unsigned index() const { return index_; }
     std::uint64_t calls(unsigned call) const { return calls_[call]; }
     std::uint64_t passage_nmis() const { return passage_nmis_; }
+    std::uint64_t preemption_nmis() const { return preemption_nmis_; }
 
 private:
     enum class Mode : int { Host, Guest, Asleep };
@@ -64,16 +68,24 @@ private:
     };
 
     Next burst();
+    Next serve_in_a_row(InterruptsOff& off, std::uint64_t since);
     void cross(InterruptsOff& off);
+    void resume_after_host(InterruptsOff& off);
+    void serve_what_the_passage_saw();
     Next serve(InterruptsOff& off, co_mailbox& mail);
+    void look_at_manners(unsigned call);
+    Next after_preemption(Next next);
+    void let_others_run();
+    void leave_suspects();
     void take_accepted_interrupts();
-    Next serve_device(co_mailbox& mail);
+    Next ask_user(unsigned exit, const co_mailbox& mail);
     Next start_other(co_mailbox& mail);
     Next end_guest(unsigned exit, const co_mailbox& mail);
-    void set_timer(std::uint64_t deadline);
+    void raise_timer_if(bool due);
     bool must_wake();
     void sleep();
-    void leave_suspects();
+    void count_exits(unsigned stalls);
+    void tell_stolen_time();
     void fill_end_of_guest();
     static CO_ABI void timer_expired(void* vcpu);
     static CO_ABI bool wake_condition(void* vcpu);
@@ -83,10 +95,11 @@ private:
     FrameCounter& counter_;
     Passage passage_;
     HostCpuState cpu_state_;
+    EntryCheck entry_check_;
     Phys run_frame_{};
     co_run* run_page_{};
     co_os_fpu* fpu_{};
-    co_os_timer* timer_{};
+    GuestTimer timer_;
     co_os_waiter* waiter_{};
 
     std::atomic<bool> claimed_{false}; // a thread is in run()
@@ -95,17 +108,22 @@ private:
     std::atomic<unsigned> cpu_{0};
     std::atomic<bool> lock_kicked_{false};
     std::atomic<Sleep> sleep_{Sleep::None};
-    bool awaits_device_{false};
+    bool awaits_answer_{false};
     bool nmi_ready_{false};
     bool checks_pending_{false};
     bool interrupts_on_{false};
+    bool host_ran_{false};  // a handler of the host, since the last crossing
+    bool taken_off_{false}; // the guest may have accepted an interrupt without handing it over
+    bool preempted_{false};        // and against its will, with its interrupts off
+    bool holds_others_{false};
+    unsigned times_preempted_{0}; // one after the other
     bool suspect_{false};          // was taken off with the guest's interrupts off, and has not shown better manners since
     bool suspect_in_guest_{false}; // and counts in Suspects
-    bool taken_off_{false}; // the guest may have accepted an interrupt without handing it over
-
 
     std::uint64_t calls_[CO_CALL_COUNT]{};
-    std::uint64_t passage_nmis_{};
+    std::uint64_t passage_nmis_{}, preemption_nmis_{};
+    static constexpr std::uint64_t kUnknown = ~0ull;
+    std::uint64_t waited_ns_{kUnknown}, stolen_ns_{}; // the thread's, since it exists; the vCPU's
 };
 
 } // namespace colinux

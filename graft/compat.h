@@ -78,7 +78,8 @@ typedef char co_hvc_char;
 #define co_vq_context(i) (contexts ? contexts[i] : false)
 #endif
 
-/* 6.2: current moved to pcpu_hot */
+/* 6.2: a CPU that comes up no longer loads GS, which clears its base, before it writes the base anew; current moved to pcpu_hot */
+#define CO_CLEARS_GS_BASE !CO_SINCE(6, 2)
 #if CO_SINCE(6, 2)
 #define co_task_of_cpu(cpu) per_cpu(pcpu_hot.current_task, cpu)
 #else

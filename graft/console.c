@@ -11,7 +11,7 @@
 #include "hvc.h"
 
 #define TERMINAL 0
-#define OUTPUT_BUFFER_BYTES 256
+#define OUTPUT_BUFFER_BYTES 1024
 
 static struct hvc_struct *terminal_device;
 

@@ -3,10 +3,18 @@
  * The console ring: text to the daemon and typed characters from it, in shared memory, from the guest's first
  * line on. One producer at a time, under a lock that also works before the kernel's are set up and gives up
  * in NMI context. The early console writes through it until hvc0 (console.c) takes over.
+ *
+ * When the daemon hears of new text: at once where the console was quiet before, when the ring becomes half full,
+ * and with each line while the kernel boots or dies; else with the next tick. So a prompt appears immediately, and
+ * a flood costs one doorbell per tick instead of one per line.
  */
 #include <linux/console.h>
+#include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 
 #include "graft.h"
 
@@ -15,22 +23,51 @@
 static DEFINE_RAW_SPINLOCK(lock);
 static struct co_console_ring *ring;
 
-static u32 put(const char *text, u32 count)
+static unsigned long last_doorbell; /* in jiffies */
+
+static void ring_doorbell(void)
+{
+	WRITE_ONCE(last_doorbell, jiffies);
+	co_call(CO_CALL_DOORBELL, CO_DOORBELL_CONSOLE, 0, 0, 0);
+}
+
+static void tick_came(struct irq_work *work)
+{
+	ring_doorbell();
+}
+
+/* Lazy: runs with the next tick, and keeps a CPU that becomes idle from stopping it. Any context may queue it, so may
+ * printk(). */
+static struct irq_work at_next_tick = IRQ_WORK_INIT_LAZY(tick_came);
+
+static bool must_not_wait(const char *text, u32 count, bool half_full)
+{
+	if (half_full)
+		return true;
+	if (oops_in_progress || system_state < SYSTEM_RUNNING)
+		return memchr(text, '\n', count);
+	return time_after(jiffies, READ_ONCE(last_doorbell) + 1);
+}
+
+static u32 put(const char *text, u32 count, bool *becomes_half_full)
 {
 	u64 head = ring->head;
-	u32 used = head - READ_ONCE(ring->tail), done;
+	u32 used = head - READ_ONCE(ring->tail), start = head & (ring->size - 1), piece;
 
 	count = used > ring->size ? 0 : min(count, ring->size - used);
-	for (done = 0; done < count; done++)
-		ring->data[(head + done) & (ring->size - 1)] = text[done];
+	piece = min(count, ring->size - start);
+	memcpy(ring->data + start, text, piece);
+	memcpy(ring->data, text + piece, count - piece);
 	smp_store_release(&ring->head, head + count);
+	*becomes_half_full = used < ring->size / 2 && used + count >= ring->size / 2;
 	return count;
 }
 
-/* How many fitted. The daemon is told each time. */
+/* How many fitted. */
 u32 co_ring_write(const char *text, u32 count)
 {
 	unsigned long flags;
+	bool half_full;
 	u32 done;
 
 	if (!ring)
@@ -41,10 +78,14 @@ u32 co_ring_write(const char *text, u32 count)
 	} else {
 		raw_spin_lock_irqsave(&lock, flags);
 	}
-	done = put(text, count);
+	done = put(text, count, &half_full);
 	raw_spin_unlock_irqrestore(&lock, flags);
-	if (done && !in_nmi())
-		co_call(CO_CALL_DOORBELL, CO_DOORBELL_CONSOLE, 0, 0, 0);
+	if (!done || in_nmi())
+		return done;
+	if (must_not_wait(text, done, half_full))
+		ring_doorbell();
+	else if (system_state >= SYSTEM_RUNNING)
+		irq_work_queue(&at_next_tick);
 	return done;
 }
 

@@ -37,6 +37,9 @@ u64 co_call(u32 call, u64 arg0, u64 arg1, u64 arg2, u64 arg3);
 u64 co_call_interrupts_off(u32 call, u32 flags, u64 arg0);
 /* From an NMI or machine check, at any point, even inside another call. flags: of what it interrupted. */
 void co_call_from_exception(struct co_passage *passage, u32 call, u32 flags);
+void co_passage_switch(struct co_passage *passage, struct co_world *from, struct co_world *to); /* as co_passage_switch_fn */
+/* From a debug exception, at any point, even inside another call. False: it is not the debugger's. */
+bool co_call_debugger(u32 vector, const struct pt_regs *regs, u64 dr6);
 /* Calls that do not return. */
 void __noreturn co_end(u32 call, u64 arg0, u64 arg1);
 
@@ -57,7 +60,7 @@ static inline void co_deliver(void) /* handle what is pending, as an interrupt; 
 
 /* ---- the rest, by file ---------------------------------------------------------------------------- */
 
-u64 co_read_msr(unsigned int msr);                                      /* msr_filter.c */
+u64 co_read_msr(unsigned int msr);                                      /* register_filter.c */
 u64 co_read_msr_safe(unsigned int msr, int *error);
 void co_write_msr(unsigned int msr, unsigned int low, unsigned int high);
 int co_write_msr_safe(unsigned int msr, unsigned int low, unsigned int high);
@@ -77,6 +80,7 @@ void co_choose_return_thunk(void); /* once the kernel has chosen its own */
 
 void co_time_init(void);           /* time.c */
 void co_set_clock(void);           /* a running kernel */
+void co_count_stolen_time(void);   /* a running kernel */
 void co_timer_event(void);         /* CO_PENDING_TIMER; hard interrupt context */
 void co_idle(void);                /* idle.c */
 void co_smp_init(void);            /* smp.c */
@@ -92,6 +96,7 @@ int co_console_start(void);        /* device initcall */
 void co_console_line(void);        /* before line 0 is handled */
 void co_shutdown_init(void);       /* shutdown.c */
 void co_orderly_stop(void);        /* CO_PENDING_STOP; hard interrupt context */
+void co_debugger_init(void);       /* debugger.c */
 void co_initcalls_init(void);      /* initcalls.c */
 void co_transport_start(void);     /* transport.c; after the last initcall */
 

@@ -9,6 +9,7 @@
 #include <linux/cpuhotplug.h>
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
+#include <linux/irq_work.h>
 #include <linux/notifier.h>
 #include <linux/sched.h>
 #include <linux/stddef.h>
@@ -40,6 +41,9 @@ static const struct co_graft_layout __used __section(".colinux.layout") layouts[
 	MEMBER(paravirt_patch_template, cpu.write_msr_safe),
 	MEMBER(paravirt_patch_template, cpu.io_delay),
 	MEMBER(paravirt_patch_template, irq.halt),
+	MEMBER(paravirt_patch_template, cpu.write_cr0),
+	MEMBER(paravirt_patch_template, cpu.write_cr4),
+	MEMBER(paravirt_patch_template, mmu.flush_tlb_kernel),
 	MEMBER(paravirt_patch_template, lock.wait),
 	MEMBER(paravirt_patch_template, lock.kick),
 	MEMBER(paravirt_patch_template, lock.queued_spin_lock_slowpath),
@@ -82,6 +86,8 @@ static const struct co_graft_layout __used __section(".colinux.layout") layouts[
 	WHOLE(console),
 	MEMBER(console, write),
 	MEMBER(console, flags),
+	WHOLE(irq_work),
+	MEMBER(irq_work, func),
 	WHOLE(notifier_block),
 	MEMBER(task_struct, thread.sp),
 	WHOLE(cpuinfo_x86),

@@ -101,6 +101,8 @@ void co_arch_setup(void)
 	co_smp_init();
 	co_set_idle(co_idle);
 	co_shutdown_init();
+	if (co_boot_info.flags & CO_BOOT_DEBUGGER)
+		co_debugger_init();
 	co_initcalls_init();
 	co_early_console_init();
 	co_call_interrupts_off(CO_CALL_NMI_READY, 0, 1);

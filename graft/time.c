@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Time. The TSC is the guest's clock, with the host's frequency; reading it never leaves the guest. Each
- * CPU has one event device: the host is asked for one interrupt at an absolute TSC value.
+ * CPU has one event device: one interrupt at an absolute TSC value, which the host finds in the passage page;
+ * it is called only when it would look there too late (core/guest_timer.hpp has the other half).
  */
 #include <linux/clockchips.h>
 #include <linux/math64.h>
 #include <linux/time64.h>
 #include <linux/timekeeping.h>
 #include <asm/cpufeature.h>
+#include <asm/paravirt.h>
 #include <asm/tsc.h>
 #include <asm/x86_init.h>
 
@@ -17,6 +19,8 @@
 #define MAX_DELTA_TICKS 0x7fffffffffffull
 #define CLOCK_TRIES 50
 #define CLOCK_TOLERANCE_NS (100 * NSEC_PER_USEC)
+#define MOST_BEHIND_NS (100 * NSEC_PER_USEC)
+#define SLACK_DIVISOR 200 /* of a millisecond: 5 us */
 
 extern __u32 cpu_caps_set[];
 
@@ -69,22 +73,40 @@ static int set_wallclock(const struct timespec64 *now)
 	return -ENODEV; /* the host's clock is not the guest's to set */
 }
 
+/* The host looks at the deadline by itself when it is armed for that time or an earlier one */
+static void want_event(struct co_passage *passage, u64 deadline)
+{
+	u64 armed;
+
+	WRITE_ONCE(passage->timer_deadline, deadline);
+	armed = READ_ONCE(passage->timer_armed);
+	if (armed == 0 || armed > deadline + passage->timer_slack)
+		co_call(CO_CALL_SET_TIMER, deadline, 0, 0, 0);
+}
+
 static int set_next_event(unsigned long ticks, struct clock_event_device *device)
 {
-	co_call(CO_CALL_SET_TIMER, rdtsc() + ticks, 0, 0, 0);
+	want_event(co_this_passage(), rdtsc() + ticks);
 	return 0;
 }
 
 static int stop_event(struct clock_event_device *device)
 {
-	co_call(CO_CALL_SET_TIMER, 0, 0, 0, 0);
+	WRITE_ONCE(co_this_passage()->timer_deadline, 0);
 	return 0;
 }
 
 void co_timer_event(void)
 {
 	struct clock_event_device *device = &events[raw_smp_processor_id()];
+	struct co_passage *passage = co_this_passage();
+	u64 deadline = READ_ONCE(passage->timer_deadline);
 
+	if (deadline > rdtsc()) { /* the host expected another one */
+		want_event(passage, deadline);
+		return;
+	}
+	WRITE_ONCE(passage->timer_deadline, 0);
 	if (device->event_handler)
 		device->event_handler(device);
 }
@@ -94,6 +116,7 @@ static void start_event_device(void)
 	unsigned int cpu = raw_smp_processor_id();
 	struct clock_event_device *device = &events[cpu];
 
+	co_this_passage()->timer_slack = co_boot_info.tsc_khz / SLACK_DIVISOR;
 	device->name = "colinux";
 	device->features = CLOCK_EVT_FEAT_ONESHOT;
 	device->rating = 400;
@@ -104,6 +127,18 @@ static void start_event_device(void)
 	clockevents_config_and_register(device, co_boot_info.tsc_khz * 1000, MIN_DELTA_TICKS, MAX_DELTA_TICKS);
 }
 
+
+/* What the host gave to others although this CPU had work: `steal` in /proc/stat */
+static u64 steal_clock(int cpu)
+{
+	return READ_ONCE(co_passage_of(cpu)->stolen_ns);
+}
+
+void co_count_stolen_time(void)
+{
+	static_call_update(pv_steal_clock, steal_clock);
+	static_key_slow_inc(&paravirt_steal_enabled);
+}
 
 void co_time_init(void)
 {

@@ -63,7 +63,14 @@ Mapping::~Mapping()
         munmap(data_, bytes_);
 }
 
-VcpuFile::VcpuFile(UniqueFd fd) : fd_{std::move(fd)}, page_{fd_.get(), 0, 4096} {}
+VcpuFile::VcpuFile(UniqueFd fd) : fd_{std::move(fd)}, pages_{fd_.get(), 0, 2 * CO_PAGE_SIZE} {}
+
+co_passage VcpuFile::passage() const
+{
+    co_passage copy;
+    std::memcpy(&copy, pages_.data() + CO_PAGE_SIZE, sizeof copy);
+    return copy;
+}
 
 void VcpuFile::set_entry(const co_vcpu_entry& entry) { expect(call(fd_.get(), CO_SET_ENTRY, &entry), "CO_SET_ENTRY"); }
 
@@ -180,12 +187,12 @@ GuestFile Driver::create_guest(std::uint32_t vcpus)
     if (result == -ENODEV) {
         std::string texts;
         for (const Refusal& refusal : refusals_in(info().refusals))
-            texts += std::string{texts.empty() ? "" : "; "} + refusal.text;
+            texts += std::string{texts.empty() ? "" : ", and "} + refusal.text + ": " + refusal.cure;
         throw Failure{ExitCode::MachineUnfit, "this machine cannot run guests: " + texts + " (see: colinux doctor)"};
     }
     if (result == -EINVAL)
         throw Failure{ExitCode::CpuCount, "the driver does not do " + std::to_string(vcpus) + " CPUs"};
-    return GuestFile{UniqueFd{expect(result, "CO_CREATE_GUEST")}};
+    return GuestFile{UniqueFd{expect(result, "CO_CREATE_GUEST")}, request.passage_virt};
 }
 
 } // namespace colinux

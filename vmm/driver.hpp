@@ -9,6 +9,7 @@
 #include "vmm/sys/linux/unique_fd.hpp"
 
 #include <colinux/abi.h>
+#include <colinux/passage.h>
 
 #include <cstdint>
 #include <string>
@@ -51,16 +52,21 @@ public:
     // Makes run() return CO_EXIT_INTERRUPTED, now or when it is called next. From any thread; a thread
     // that is inside run() needs a signal as well.
     void request_exit();
-    co_run& run_page() const { return *reinterpret_cast<co_run*>(page_.data()); }
+    co_run& run_page() const { return *reinterpret_cast<co_run*>(pages_.data()); }
+    // The guest's state while it is out; a copy, the guest writes there too.
+    co_passage passage() const;
 
 private:
     UniqueFd fd_;
-    Mapping page_;
+    Mapping pages_; // struct co_run, struct co_passage
 };
 
 class GuestFile {
 public:
-    explicit GuestFile(UniqueFd fd) : fd_{std::move(fd)} {}
+    // `passage_virt`: co_create_guest's
+    explicit GuestFile(UniqueFd fd, std::uint64_t passage_virt = 0) : fd_{std::move(fd)}, passage_virt_{passage_virt} {}
+
+    std::uint64_t passage_virt() const { return passage_virt_; }
 
     // Finds and zeroes `bytes`, with one run of at least `contiguous` in it. Takes long; progress is
     // in stats().memory_progress meanwhile. Failure: MemoryNotFound, saying what was found.
@@ -75,6 +81,7 @@ public:
 
 private:
     UniqueFd fd_;
+    std::uint64_t passage_virt_;
     std::vector<Mapping> memory_;
 };
 

@@ -33,18 +33,41 @@ std::string panic_text(std::uint64_t phys, std::uint64_t capacity, const GuestMe
     return text;
 }
 
+std::string unfit_item(std::uint64_t item)
+{
+    switch (item) {
+    case CO_BAD_STATE_UNLOADABLE:
+        return "the CPU refused a register's value";
+    case CO_BAD_STATE_CR3:
+        return "CR3 does not point into its memory";
+    case CO_BAD_STATE_WINDOW:
+        return "its page tables no longer map the passage";
+    case CO_BAD_STATE_IDT:
+        return "its IDT is not in its memory";
+    case CO_BAD_STATE_GDT:
+        return "its GDT is not in its memory";
+    case CO_BAD_STATE_TSS:
+        return "its TSS is not in its memory";
+    case CO_BAD_STATE_MSR:
+        return "an MSR has an impossible value";
+    default:
+        return "item " + std::to_string(item);
+    }
+}
+
 GuestEnd killed(std::uint64_t why, std::uint64_t detail)
 {
     switch (why) {
     case CO_KILL_BAD_CALL:
         return {ExitCode::GuestFault, "ended by the driver: the guest made unknown call " + std::to_string(detail)};
     case CO_KILL_BAD_STATE:
-        return {ExitCode::GuestFault, "ended by the driver: the guest's CPU state is not fit to continue (item " +
-                                          std::to_string(detail) + ")"};
+        return {ExitCode::GuestFault, "ended by the driver: the guest's CPU state is not fit to continue: " + unfit_item(detail)};
     case CO_KILL_HANG:
         return {ExitCode::GuestHang, "ended by the watchdog: a CPU made no progress with interrupts off"};
     case CO_KILL_BY_USER:
         return {ExitCode::GuestKilled, "killed"};
+    case CO_KILL_HOST_ENDS:
+        return {ExitCode::GuestKilled, "killed: the host shuts down"};
     default:
         return {ExitCode::GuestFault, "ended by the driver for reason " + std::to_string(why)};
     }
@@ -62,6 +85,8 @@ GuestEnd refused_by_graft(std::uint64_t error, std::uint64_t detail)
         return {ExitCode::KernelUnfit, "this kernel's code is not as the graft expects at " + hexadecimal(detail)};
     case CO_GRAFT_ERROR_PASSAGE:
         return {ExitCode::NoGraft, "graft and driver are of different versions: build the graft anew with: colinux graft build"};
+    case CO_GRAFT_ERROR_EXCEPTION:
+        return {ExitCode::GuestFault, "a debug exception at " + hexadecimal(detail) + " before its kernel could take one"};
     default:
         return {ExitCode::KernelUnfit,
                 "the graft refused to run: error " + std::to_string(error) + ", detail " + hexadecimal(detail)};

@@ -19,13 +19,14 @@ constexpr std::uint64_t kLongModeFiveLevels = 1ull << 12; // CR4.LA57
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + "M"; }
 
-BootParameters boot_parameters(const MachineConfig& config, const co_info& host, std::size_t devices)
+BootParameters boot_parameters(const MachineConfig& config, const co_info& host, std::uint64_t passage_virt, std::size_t devices)
 {
     return {.command_line = config.command_line,
             .vcpus = config.vcpus,
             .devices = static_cast<std::uint32_t>(devices),
             .tsc_khz = host.tsc_khz,
             .host_xcr0 = host.host_xcr0,
+            .passage_virt = passage_virt,
             .five_levels = (host.host_cr4 & kLongModeFiveLevels) != 0};
 }
 
@@ -46,7 +47,7 @@ Machine::Machine(const MachineConfig& config, const Progress& progress)
     allocate_memory(contiguous, progress);
     memory_ = guest_->map_memory();
     loaded_ = load_kernel(inputs.kernel, inputs.graft, inputs.initrd,
-                          boot_parameters(config, driver.info(), inputs.devices.size()), memory_);
+                          boot_parameters(config, driver.info(), guest_->passage_virt(), inputs.devices.size()), memory_);
 
     ring_ = std::make_unique<ConsoleRing>(memory_, loaded_.console_ring_phys);
     hub_ = std::make_unique<ConsoleHub>(*ring_);

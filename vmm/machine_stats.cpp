@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// Machine::stats(): the driver's counters with names, for `colinux stats`.
+// Machine::stats(): the driver's and the graft's counters with names, for `colinux stats`.
 #include "vmm/machine.hpp"
+
+#include "vmm/filtered_writes.hpp"
 
 #include <colinux/passage.h>
 
@@ -13,7 +15,7 @@ constexpr std::uint64_t kFrameBytes = 4096;
 constexpr const char* kCallNames[] = {
     "none",   "interrupt", "nmi",   "mce",       "idle",      "yield",    "lock_wait", "lock_kick",
     "kick",   "set_timer", "clock", "doorbell",  "cpu_start", "cpu_stop", "device",    "power_off",
-    "reboot", "halt",      "panic", "nmi_ready", "protocol",  "debug",
+    "reboot", "halt",      "panic", "nmi_ready", "protocol",  "debug", "debugger",
 };
 static_assert(std::size(kCallNames) == CO_CALL_COUNT);
 static_assert(CO_CALL_COUNT <= std::size(co_guest_stats{}.calls));
@@ -33,7 +35,8 @@ nlohmann::json Machine::stats()
             {"calls", calls},
             {"nmis", stats.nmis},
             {"passage_nmis", stats.passage_nmis},
-            {"preemption_nmis", stats.preemption_nmis}};
+            {"preemption_nmis", stats.preemption_nmis},
+            {"filtered_writes", filtered_writes(loaded_, memory_)}};
 }
 
 } // namespace colinux

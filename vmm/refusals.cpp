@@ -29,6 +29,21 @@ constexpr Entry kRefusals[] = {
      {"host-symbol", "the host kernel lacks a function that the driver needs",
       "use a Debian kernel, 6.1 or 6.12; dmesg names the function"}},
     {CO_REFUSAL_NO_FXSR, {"no-fxsr", "the CPU has no FXSAVE", "use an x86-64 CPU"}},
+    {CO_REFUSAL_WINDOW,
+     {"window-taken", "the host kernel uses the addresses at 0xffffffffffa00000 that the world switch needs, or had no memory for them",
+      "use a Debian kernel, 6.1 or 6.12, and load the driver again"}},
+    {CO_REFUSAL_SHADOW_STACK,
+     {"shadow-stack", "the host kernel runs on supervisor shadow stacks (CET), which the world switch does not carry",
+      "boot the host without them; indirect branch tracking (ibt=on) may stay"}},
+    {CO_REFUSAL_UINTR,
+     {"uintr", "the host kernel uses user interrupts (CR4.UINTR), which would be lost while a guest runs",
+      "boot the host with a kernel that does not turn them on: no released Linux does"}},
+    {CO_REFUSAL_UNKNOWN_CR4,
+     {"unknown-cr4", "the host kernel has turned on a CPU feature (a bit of CR4) that the driver does not know",
+      "use a newer coLinux, or a host kernel that does not turn it on; CR4 is in the driver's host_cr4"}},
+    {CO_REFUSAL_MEMORY_ENCRYPTION,
+     {"memory-encryption", "the host kernel encrypts its memory by page table (SME); a guest's page tables do not",
+      "boot the host with: mem_encrypt=off"}},
 };
 
 } // namespace

@@ -60,6 +60,8 @@ try {
         file_.run();
         if (page.exit == CO_EXIT_DEVICE)
             page.result = handlers_.device(page.arg[0], page.arg[1]);
+        else if (page.exit == CO_EXIT_DEBUGGER)
+            page.result = 0; // not ours: the guest's own
         else if (page.exit != CO_EXIT_INTERRUPTED && page.exit != CO_EXIT_NONE)
             return handlers_.ended(page);
     }

@@ -17,6 +17,9 @@
 #include <trace/events/ipi.h>
 #include <asm/apic.h>
 #include <asm/desc.h>
+#include <asm/irq_vectors.h>
+#include <asm/mce.h>
+#include <asm/msr.h>
 #include <asm/nmi.h>
 
 #include <colinux/host_os.h>
@@ -103,6 +106,11 @@ void co_os_take_nmi(void)
 
 void co_os_take_machine_check(void)
 {
+	u64 status;
+
+	/* The guest says so, or its memory does. When it is not true the kernel panics over an unknown source. */
+	if (rdmsrl_safe(MSR_IA32_MCG_STATUS, &status) || !(status & MCG_STATUS_MCIP))
+		return;
 	asm volatile("int $18" : : : "memory");
 }
 
@@ -159,11 +167,14 @@ CO_BOOL co_os_interrupted(void)
 	return signal_pending(current);
 }
 
+#define CO_RETURN_WORK (_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME)
+
 CO_BOOL co_os_must_return(void)
 {
-	return co_os_interrupted() || test_thread_flag(TIF_NOTIFY_RESUME);
+	return READ_ONCE(current_thread_info()->flags) & CO_RETURN_WORK;
 }
 
+/* On the path of every crossing: one look at the flags */
 CO_BOOL co_os_must_yield(void)
 {
 	return co_need_resched() || co_os_must_return();
@@ -202,6 +213,11 @@ void co_os_yield(CO_BOOL eager)
 	/* Not yield(): since 6.6 each call moves the caller's deadline back, and one that yields often then starves
 	 * for seconds while others are runnable. */
 	co_os_pause();
+}
+
+co_u64 co_os_waited_ns(void)
+{
+	return current->sched_info.run_delay;
 }
 
 void co_os_note_guest(void)

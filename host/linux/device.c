@@ -4,11 +4,13 @@
  * by the node's mode. Three kinds of file: the device, a guest, a vCPU.
  */
 #include <linux/anon_inodes.h>
+#include <linux/cc_platform.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/uaccess.h>
+#include <asm/cpufeature.h>
 
 #include <colinux/abi.h>
 #include <colinux/host_os.h>
@@ -243,19 +245,41 @@ static struct miscdevice co_device = {
 	.mode = 0600,
 };
 
+/* What only this kernel knows of itself; the rest is in the CPU's registers, and the core looks there. */
+static co_u32 __init co_refusals(void)
+{
+	co_u32 found = 0;
+
+	if (boot_cpu_has(X86_FEATURE_XENPV))
+		found |= CO_REFUSAL_XEN_PV;
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+		found |= CO_REFUSAL_SEV_TDX;
+	if (cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT))
+		found |= CO_REFUSAL_MEMORY_ENCRYPTION;
+	return found;
+}
+
 static int __init co_module_init(void)
 {
 	int error = co_cpu_init();
 
 	if (error)
 		return error;
+	error = co_shutdown_init();
+	if (error)
+		goto no_shutdown;
 	co_time_init();
-	co_core_start(0);
+	co_core_start(co_refusals());
 	error = misc_register(&co_device);
-	if (error) {
-		co_core_stop();
-		co_cpu_exit();
-	}
+	if (error)
+		goto no_device;
+	return 0;
+
+no_device:
+	co_core_stop();
+	co_shutdown_exit();
+no_shutdown:
+	co_cpu_exit();
 	return error;
 }
 
@@ -263,6 +287,7 @@ static void __exit co_module_exit(void)
 {
 	misc_deregister(&co_device);
 	co_core_stop();
+	co_shutdown_exit();
 	co_cpu_exit();
 }
 

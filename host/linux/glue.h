@@ -9,6 +9,9 @@ void co_time_init(void);
 void co_nmi_awaited_less(void); /* this CPU has taken a timer interrupt */
 void co_nmi_awaited_none(void); /* no more NMIs will be sent, to any CPU */
 
+int co_shutdown_init(void);
+void co_shutdown_exit(void);
+
 /* The timers that look after CPUs which a guest keeps: run while guests exist, on every CPU that is or comes online. */
 int co_watch_start(void);
 void co_watch_stop(void);

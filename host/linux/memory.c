@@ -81,11 +81,6 @@ void *co_os_frame_address(co_u64 phys)
 	return phys_to_virt(phys);
 }
 
-co_u64 co_os_text_frame(const void *text)
-{
-	return page_to_phys(vmalloc_to_page(text));
-}
-
 int co_os_copy_to_user(co_u64 user_address, const void *from, co_u64 bytes)
 {
 	return copy_to_user((void __user *)(unsigned long)user_address, from, bytes) ? -EFAULT : 0;

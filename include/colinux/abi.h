@@ -24,7 +24,9 @@
 #ifndef __ASSEMBLER__
 
 #define CO_DEVICE_PATH "/dev/colinux"
-#define CO_ABI_VERSION 1 /* equal, or the daemon refuses to use the driver */
+#ifndef CO_ABI_VERSION   /* a test builds a driver of another one (tests/system/bad_host.test) */
+#define CO_ABI_VERSION 5 /* equal, or the daemon refuses to use the driver */
+#endif
 
 /* _IOC() spelled out, so that the core and NT agree with Linux without its headers */
 #define CO_IOC(direction, number, size) \
@@ -44,6 +46,12 @@
 #define CO_REFUSAL_XEN_PV (1u << 4)           /* the host kernel is not in ring 0 */
 #define CO_REFUSAL_HOST_SYMBOL (1u << 5)      /* the host kernel lacks a function that the glue needs */
 #define CO_REFUSAL_NO_FXSR (1u << 6)
+#define CO_REFUSAL_WINDOW (1u << 7)           /* the host kernel uses the addresses of the passage window itself */
+/* State that the host uses and the switch does not carry (docs/world-switch.md) */
+#define CO_REFUSAL_SHADOW_STACK (1u << 8)      /* supervisor shadow stacks: CR4.CET and S_CET.SH_STK_EN */
+#define CO_REFUSAL_UINTR (1u << 9)             /* user interrupts: CR4.UINTR */
+#define CO_REFUSAL_UNKNOWN_CR4 (1u << 10)      /* a bit of CR4 that this driver does not know */
+#define CO_REFUSAL_MEMORY_ENCRYPTION (1u << 11) /* page tables of the host have an encryption bit (SME) */
 
 struct co_info { /* CO_GET_INFO */
 	co_u32 abi_version;
@@ -52,21 +60,22 @@ struct co_info { /* CO_GET_INFO */
 	co_u32 tsc_khz;
 	co_u64 host_cr4;
 	co_u64 host_xcr0;
-	co_u32 cpus;    /* 0: ask the host OS for its CPUs, the core does not know them */
-	co_u32 guests;  /* guests alive */
-	co_u64 frames;  /* 4 KiB frames that the driver holds, all guests together */
+	co_u64 frames; /* 4 KiB frames that the driver holds, all guests together */
+	co_u32 guests; /* guests alive */
+	co_u32 reserved0;
 	co_u64 reserved[6];
 };
 #define CO_GET_VERSION CO_IO(0x00) /* returns CO_ABI_VERSION; never changes */
 #define CO_GET_INFO CO_IOR(0x01, struct co_info)
 
 struct co_create_guest {
-	co_u32 vcpus; /* 1..CO_MAX_VCPUS */
-	co_u32 flags; /* 0 */
-	co_u64 reserved[2];
+	co_u32 vcpus;        /* in: 1..CO_MAX_VCPUS */
+	co_u32 flags;        /* in: 0 */
+	co_u64 passage_virt; /* out: virtual address of vCPU 0's struct co_passage in both kernels; the others' follow, a page each */
+	co_u64 reserved;
 };
-/* Returns a guest fd. EINVAL, ENOMEM, ENODEV (a CO_REFUSAL_* stands), EMFILE. */
-#define CO_CREATE_GUEST CO_IOW(0x02, struct co_create_guest)
+/* Returns a guest fd. EINVAL, ENOMEM (all guests together have 511 vCPUs at most), ENODEV (a CO_REFUSAL_* stands), EMFILE. */
+#define CO_CREATE_GUEST CO_IOWR(0x02, struct co_create_guest)
 
 /* ---- guest fd ---------------------------------------------------------------------------- */
 
@@ -95,11 +104,12 @@ struct co_get_memory {
 };
 #define CO_GET_MEMORY CO_IOWR(0x11, struct co_get_memory)
 
-struct co_set_passage { /* where the graft lies; all four are 4 KiB aligned, phys inside guest RAM */
-	co_u64 code_phys, code_virt; /* one page: the driver writes its switch code there */
-	co_u64 data_phys, data_virt; /* vcpus consecutive pages: struct co_passage, the driver initialises them */
+struct co_set_passage {
+	co_u64 table_phys; /* page of guest RAM, 4 KiB aligned: the page table that the guest's page directories refer to for the 2 MiB
+	                    * at CO_PASSAGE_VIRT (passage.h). The driver fills it, here and in CO_CREATE_VCPU. */
+	co_u64 reserved[3];
 };
-/* Once per guest, before the first vCPU. EINVAL names nothing: check alignment and range first. */
+/* Once per guest, before the first vCPU. EINVAL: not aligned, not guest RAM. EBUSY. */
 #define CO_SET_PASSAGE CO_IOW(0x12, struct co_set_passage)
 
 /* Argument: index 0..vcpus-1. Returns a vCPU fd. EEXIST, EINVAL. */
@@ -127,7 +137,7 @@ struct co_guest_stats {
 	co_u64 calls[32];        /* of these, by CO_CALL_* */
 	co_u64 nmis;             /* given to the host, from the guest's entry */
 	co_u64 passage_nmis;     /* likewise, caught in the passage */
-	co_u64 preemption_nmis;  /* sent by the driver to get a CPU back, for all guests since it was loaded */
+	co_u64 preemption_nmis;  /* of `nmis`, those that the driver sent to get the CPU back */
 	co_u64 reserved[16];
 };
 #define CO_GET_GUEST_STATS CO_IOR(0x16, struct co_guest_stats)
@@ -139,9 +149,9 @@ struct co_guest_stats {
 /* ---- vCPU fd ----------------------------------------------------------------------------- */
 
 struct co_vcpu_entry { /* first state of vCPU 0: 64-bit mode, IF=0, flat segments, passage GDT */
-	co_u64 rip, rsp;   /* guest-virtual under cr3 */
-	co_u64 cr3;        /* page tables as deep as the host's (co_info.host_cr4 bit 12 = 5 levels); they
-	                    * must map the passage code and data where CO_SET_PASSAGE said */
+	co_u64 rip, rsp;   /* guest-virtual under cr3; canonical, or EINVAL */
+	co_u64 cr3;        /* a frame of guest RAM, or EINVAL: page tables as deep as the host's (co_info.host_cr4 bit 12 = 5 levels); they
+	                    * must refer to CO_SET_PASSAGE's table for CO_PASSAGE_VIRT */
 	co_u64 rdi, rsi;
 	co_u64 idt_base;   /* guest-virtual; IDT in force until the guest loads its own, for every vCPU; with an NMI gate
 	                    * that works from the first instruction on */
@@ -155,25 +165,46 @@ struct co_vcpu_entry { /* first state of vCPU 0: 64-bit mode, IF=0, flat segment
 #define CO_EXIT_NONE 0
 #define CO_EXIT_INTERRUPTED 1 /* a signal is pending for this thread, or co_run.immediate_exit */
 #define CO_EXIT_DEVICE 2      /* arg0 = device, arg1 = CO_DEVICE_*; answer in place, then CO_RUN again */
-#define CO_EXIT_POWER_OFF 3   /* 3..: the guest has ended; CO_RUN of any vCPU of it returns the same */
+#define CO_EXIT_POWER_OFF 3   /* 3..8: the guest has ended; CO_RUN of any vCPU of it returns the same */
 #define CO_EXIT_REBOOT 4
 #define CO_EXIT_HALT 5
 #define CO_EXIT_PANIC 6       /* arg0, arg1 as CO_CALL_PANIC */
 #define CO_EXIT_KILLED 7      /* the core ended it: arg0 = CO_KILL_* , arg1 = detail */
 #define CO_EXIT_PROTOCOL 8    /* the graft refused: arg0 = CO_GRAFT_ERROR_* */
+#define CO_EXIT_DEBUGGER 9    /* arg0..2 as CO_CALL_DEBUGGER; answer like CO_EXIT_DEVICE */
 
 #define CO_KILL_BAD_CALL 1      /* unknown CO_CALL_*; arg1 = it */
-#define CO_KILL_BAD_STATE 2     /* guest state not fit to continue from; arg1 = which (CR3, IDT...) */
+#define CO_KILL_BAD_STATE 2     /* guest state not fit to continue from; arg1 = CO_BAD_STATE_* */
 #define CO_KILL_HANG 3          /* watchdog */
 #define CO_KILL_BY_USER 4       /* SIGKILL or close while it ran */
+#define CO_KILL_HOST_ENDS 5     /* the host shuts down, reboots or starts another kernel */
 
+#define CO_BAD_STATE_UNLOADABLE 1 /* the CPU refused a register's value; the host was gone back to */
+/* The others are looked at before each entry */
+#define CO_BAD_STATE_CR3 2    /* not in guest RAM */
+#define CO_BAD_STATE_WINDOW 3 /* the page tables do not lead to CO_SET_PASSAGE's table, or that has been changed */
+#define CO_BAD_STATE_IDT 4    /* not mapped to guest RAM; likewise: */
+#define CO_BAD_STATE_GDT 5
+#define CO_BAD_STATE_TSS 6
+#define CO_BAD_STATE_MSR 7 /* a value in co_passage.msr that WRMSR would not take */
+
+/* mmap of the vCPU fd: page 0 = struct co_run, page 1 = struct co_passage with the guest's registers in it while it is out */
 struct co_run { /* shared page of one vCPU: written by the driver when CO_RUN returns 0 */
 	co_u32 immediate_exit; /* in: nonzero = CO_RUN returns CO_EXIT_INTERRUPTED at once; may be set any time */
 	co_u32 exit;           /* out: CO_EXIT_* */
 	co_u64 arg[4];         /* out */
-	co_u64 result;         /* in, for CO_EXIT_DEVICE: goes to the guest's mailbox.result[0] */
-	co_u64 reserved[9];
+	co_u64 result;         /* in, for CO_EXIT_DEVICE and CO_EXIT_DEBUGGER: goes to the guest's mailbox.result[0] */
+	/* out, at any time: how the vCPU gets on, for who watches it */
+	co_u64 progress;       /* exits that the guest made with its interrupts on */
+	co_u64 stalls;         /* exits with its interrupts off: calls, and each time an NMI took its CPU away */
+	co_u32 sleep;          /* CO_SLEEP_*: what it waits for since it last was in the guest */
+	co_u32 reserved0;
+	co_u64 reserved[6];
 };
+#define CO_SLEEP_NONE 0
+#define CO_SLEEP_IDLE 1
+#define CO_SLEEP_LOCK_WAIT 2 /* for a lock that another vCPU holds */
+#define CO_SLEEP_STOPPED 3   /* not started, or offline */
 
 /* Runs the guest on the calling thread. A vCPU that was never started sleeps in here until the
  * guest starts it. 0 = see co_run.exit. EBUSY: another thread runs it. */

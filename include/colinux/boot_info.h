@@ -10,12 +10,15 @@
 #include <colinux/types.h>
 
 #define CO_BOOT_INFO_MAGIC 0x544f4f4258554e4cull /* "LNUXBOOT" */
-#define CO_BOOT_INFO_VERSION 1
+#define CO_BOOT_INFO_VERSION 3
 
 #define CO_GRAFT_ERROR_BOOT_INFO 1   /* magic or version wrong; detail = version */
 #define CO_GRAFT_ERROR_SYMBOL 2      /* the kernel lacks what the graft needs at run time */
 #define CO_GRAFT_ERROR_BYTES 3       /* kernel code that the graft redirects is not as expected; arg1 = address */
 #define CO_GRAFT_ERROR_PASSAGE 4     /* CO_PASSAGE_VERSION differs */
+#define CO_GRAFT_ERROR_EXCEPTION 5   /* a debug exception of nobody's, before the kernel had gates of its own; arg1 = rip */
+
+#define CO_BOOT_DEBUGGER 1 /* co_boot_info.flags: the daemon has a debugger; it gets #DB and #BP of the kernel */
 
 #ifndef __ASSEMBLER__
 
@@ -28,15 +31,17 @@ struct co_boot_info {
 	co_u64 graft_phys;    /* where the graft's 2 MiB window lies; virtual: CO_GRAFT_VIRT */
 	co_u64 console_ring;  /* struct co_console_ring, or 0 */
 	co_u64 transport;     /* struct co_transport (transport.h), or 0 */
-	co_u32 flags;
+	co_u32 flags;         /* CO_BOOT_* */
 	co_u32 multi_cpu_ok;  /* set by the loader when every lock hook's bytes were as expected */
-	co_u64 reserved[16];
+	co_u64 passages;      /* virtual: struct co_passage of vCPU 0; the others' follow, a page each */
+	co_u64 reserved[15];
 };
 
 /* Text from the guest's first line on, until a real console takes over, and again when it panics.
  * Single producer (the graft, under its own lock), single consumer (the daemon). `head` and
  * `tail` count bytes since boot; the text byte n lies at data[n % size]. When full the producer
- * drops text and counts it in `dropped`. After advancing head: doorbell CO_DOORBELL_CONSOLE. */
+ * drops text and counts it in `dropped`. After advancing head: doorbell CO_DOORBELL_CONSOLE, at the latest
+ * with the guest's next tick. */
 struct co_console_ring {
 	co_u32 size;    /* of data; power of two, set by the loader */
 	co_u32 dropped;

@@ -8,7 +8,7 @@
  * weak symbol is 0, an absent strong one an error that names it), relocates, applies the fixups
  * and writes the window's page table.
  *
- * Sections with a meaning: `.modinfo` (strings "vermagic=...", "colinux_graft=1"), `.colinux.fixups`
+ * Sections with a meaning: `.modinfo` (strings "vermagic=...", "colinux_graft=3"), `.colinux.fixups`
  * (struct co_graft_fixup[], relocated like any data, consumed by the loader, not kept in memory),
  * `.colinux.layout` (struct co_graft_layout[], no relocations, likewise consumed).
  * The first word of vermagic must be the kernel's release. Entries of zeros in both tables are skipped: compilers
@@ -17,11 +17,10 @@
  * .call_sites, .ibt_endbr_seal, __mcount_loc, .discard.*, .comment, .note.*, .debug_*, BTF.
  *
  * Symbols with a meaning:
- *   co_passage_code   one page, executable: the driver's switch code (CO_SET_PASSAGE.code_*)
- *   co_passages       CO_MAX_VCPUS pages, data (CO_SET_PASSAGE.data_*)
  *   co_boot_info      struct co_boot_info, data
- *   co_early_idt      20 gates (320 bytes), data: the loader fills gate 2 -> co_early_nmi, 18 -> co_early_mce;
- *                     it is the IDT of CO_SET_ENTRY
+ *   co_early_idt      20 gates (320 bytes), data: the loader fills gate 1 -> co_early_debug, 2 -> co_early_nmi,
+ *                     3 -> co_early_breakpoint, 18 -> co_early_mce; it is the IDT of CO_SET_ENTRY. The other gates are the
+ *                     graft's fixups
  *   co_entry          first instruction of vCPU 0: gets rdi = physical startup_64, rsi = physical boot_params
  *                     (identity-mapped by the loader's initial tables) and jumps there
  */
@@ -30,7 +29,7 @@
 
 #include <colinux/types.h>
 
-#define CO_GRAFT_OBJECT_VERSION 1
+#define CO_GRAFT_OBJECT_VERSION 3
 
 /* co_graft_fixup.kind. `address` is a link-time virtual address of the kernel image. */
 #define CO_FIXUP_WRITE64 1  /* store `value` (8 bytes) at address; expect must equal the old value if flags & 1 */
@@ -39,7 +38,9 @@
                              * (`call __fentry__` or its 5-byte NOP) if they stand there */
 #define CO_FIXUP_KEEP_CR4 4 /* between address and address + value: the first `mov %rcx,%cr4` (0f 22 e1)
                              * becomes a NOP; absent = error */
-#define CO_FIXUP_PTE 5      /* store the page table entry of the window (pmd entry) at address: level2_fixmap_pgt[508] */
+#define CO_FIXUP_PTE 5      /* store a page directory entry at address: level2_fixmap_pgt[508] or [509]. value = CO_PTE_* */
+#define CO_PTE_GRAFT 0      /* refers to the page table of the graft's window */
+#define CO_PTE_PASSAGE 1    /* to that of the passage window, CO_SET_PASSAGE.table_phys */
 
 #define CO_FIXUP_EXPECT 1   /* flags: `expect` must equal the 8 bytes at address before writing; a mismatch is an error by name */
 #define CO_FIXUP_OPTIONAL 2 /* flags: skip when address is 0 (weak symbol absent) */

@@ -51,11 +51,16 @@ CO_ABI void co_os_frame_free(co_u64 phys);
 /* Kernel address of a frame that one of the two functions above returned; stays valid, in every process,
  * until that frame is freed. Never fails. [atomic] */
 CO_ABI void *co_os_frame_address(co_u64 phys);
-/* phys of the page that holds driver code at `text`. [sleep] */
-CO_ABI co_u64 co_os_text_frame(const void *text);
-
 /* Copy to the calling process. 0, or nonzero when the address is bad. [sleep] */
 CO_ABI int co_os_copy_to_user(co_u64 user_address, const void *from, co_u64 bytes);
+
+/* The passage window (passage.h): 2 MiB of kernel addresses, the same in every process, that the host itself never uses.
+ * open: 0, or nonzero when the host uses them after all. [sleep] */
+CO_ABI int co_os_window_open(void);
+CO_ABI void co_os_window_close(void);
+/* Map the frame `phys` at page `page` of it: to execute, or to read and write. phys = 0 removes what is there; when that returns
+ * no CPU knows it any more. [sleep] */
+CO_ABI void co_os_window_map(co_u32 page, co_u64 phys, CO_BOOL execute);
 
 /* ---- this CPU ---------------------------------------------------------------------------- */
 
@@ -74,6 +79,7 @@ CO_ABI CO_BOOL co_os_vector_is_due(co_u32 vector);
 CO_ABI void co_os_take_interrupt(co_u32 vector);
 /* Likewise an NMI; NMIs may be blocked by the CPU, and are not when it returns. [off] */
 CO_ABI void co_os_take_nmi(void);
+/* Likewise a machine check; does nothing when the CPU has none in progress. [off] */
 CO_ABI void co_os_take_machine_check(void);
 
 /* Make CPU `cpu` (may be this one) take some harmless interrupt soon. [atomic] */
@@ -96,7 +102,9 @@ CO_ABI void co_os_yield(CO_BOOL eager);
 CO_ABI void co_os_pause(void);
 /* How many CPUs are online. None goes while [off]; one may come at once. [off] */
 CO_ABI co_u32 co_os_online_cpus(void);
-/* Called once per round trip: the guest ran, which counts as user space for the host's RCU. [off] */
+/* How long the calling thread has been ready to run and was not, in ns since it exists. [off] */
+CO_ABI co_u64 co_os_waited_ns(void);
+/* The guest ran, which counts as user space for the host's RCU. Called after each of the host's handlers that was run. [off] */
 CO_ABI void co_os_note_guest(void);
 
 /* ---- FPU --------------------------------------------------------------------------------- */
@@ -107,7 +115,8 @@ CO_ABI void co_os_fpu_destroy(struct co_os_fpu *fpu);
 /* From here to detach the calling thread's FPU state is the guest's; the host keeps it across preemption. [sleep] */
 CO_ABI void co_os_fpu_attach(struct co_os_fpu *fpu);
 CO_ABI void co_os_fpu_detach(struct co_os_fpu *fpu);
-/* The attached state is in the registers when this returns. Call right before each switch. [off] */
+/* The attached state is in the registers when this returns, and stays there until interrupts are on or one of the host's handlers has
+ * run. [off] */
 CO_ABI void co_os_fpu_load(void);
 
 /* ---- time -------------------------------------------------------------------------------- */
@@ -183,6 +192,8 @@ CO_ABI co_u64 co_core_vcpu_frame(void *vcpu, co_u64 offset);
 /* The host's timer for hang detection: called every few ms [atomic] on some CPU while guests run; looks at the vCPU
  * on CPU `watched`. */
 CO_ABI void co_core_watch_cpu(co_u32 watched);
+/* The host goes down: every guest ends for that CO_KILL_*. Its vCPUs leave when their CPUs take the next interrupt. [sleep] */
+CO_ABI void co_core_end_guests(co_u32 reason);
 
 #ifdef __cplusplus
 }

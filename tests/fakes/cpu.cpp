@@ -26,14 +26,18 @@ FakeCpu::FakeCpu()
 {
     // Values that tell where they came from: 0x5057... = host
     for (cpu::Msr index : {cpu::Msr::SysenterCs, cpu::Msr::SysenterEsp, cpu::Msr::SysenterEip, cpu::Msr::Pat, cpu::Msr::Xss,
-                           cpu::Msr::Star, cpu::Msr::Lstar, cpu::Msr::Cstar, cpu::Msr::Sfmask, cpu::Msr::TscAux})
+                           cpu::Msr::Star, cpu::Msr::Lstar, cpu::Msr::Cstar, cpu::Msr::Sfmask, cpu::Msr::TscAux,
+                           cpu::Msr::KernelGsBase})
         msrs[index] = 0x5057'0000 + static_cast<std::uint32_t>(index);
+    msrs[cpu::Msr::Pat] = 0x0407'0506'0007'0106; // what the CPU would take
+    msrs[cpu::Msr::Xss] = 0x100;
     msrs[cpu::Msr::SpecCtrl] = 0;
+    msrs[cpu::Msr::SCet] = 0;
     msrs[cpu::Msr::Efer] = 0xd01;
     leaves[{0, 0}] = {0xd, 0, 0, 0};
     leaves[{1, 0}] = {0, 0, 1u << 27, 1u << 24 | 1u << 11};
     leaves[{7, 0}] = {0, 1, 0, 1u << 26};
-    leaves[{0xd, 1}] = {1u << 3, 0, 0, 0};
+    leaves[{0xd, 1}] = {1u << 3, 0, 0x1800 | 0x100, 0};
     leaves[{0x8000'0000, 0}] = {0x8000'0008, 0, 0, 0};
     leaves[{0x8000'0001, 0}] = {0, 0, 0, 1u << 20 | 1u << 27};
     leaves[{0x8000'0008, 0}] = {};
@@ -53,7 +57,7 @@ void FakeCpu::make_plain()
     leaves[{0xd, 1}] = {};
     leaves[{0x8000'0001, 0}].edx = 1u << 20;
     cr4 &= ~(cpu::kCr4OsXsave | cpu::kCr4Pke);
-    for (cpu::Msr absent : {cpu::Msr::Xss, cpu::Msr::TscAux, cpu::Msr::SpecCtrl})
+    for (cpu::Msr absent : {cpu::Msr::Xss, cpu::Msr::TscAux, cpu::Msr::SpecCtrl, cpu::Msr::SCet})
         msrs.erase(absent);
 }
 
@@ -113,6 +117,32 @@ void write_pkru(std::uint32_t value)
 }
 
 CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf) { return this_cpu().leaves[{leaf, subleaf}]; }
+
+std::uint64_t read_cr2() { return this_cpu().cr2; }
+
+void write_cr2(std::uint64_t value)
+{
+    must_be_off("MOV to CR2");
+    this_cpu().cr2 = value;
+}
+
+Selectors read_selectors() { return this_cpu().selectors; }
+
+void load_selectors(const Selectors& selectors)
+{
+    must_be_off("selectors");
+    this_cpu().selectors = selectors;
+    this_cpu().fs_base = 0; // as null selectors do
+    this_cpu().msrs[Msr::KernelGsBase] = 0;
+}
+
+std::uint64_t read_fs_base() { return this_cpu().fs_base; }
+
+void write_fs_base(std::uint64_t value)
+{
+    must_be_off("WRFSBASE");
+    this_cpu().fs_base = value;
+}
 
 std::uint64_t read_debug(unsigned index)
 {

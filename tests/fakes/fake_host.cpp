@@ -33,7 +33,7 @@ std::uint64_t FakeHost::frames() const
     std::uint64_t bytes = 0;
     for (const auto& [phys, region] : memory_)
         bytes += region.bytes;
-    return bytes / kPageSize;
+    return bytes / kPageSize - window.contains(0);
 }
 
 void FakeHost::fire_timers()

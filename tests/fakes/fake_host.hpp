@@ -61,6 +61,8 @@ public:
     unsigned current_cpu = 0;
     std::uint32_t tsc_khz = 1'000'000; // one tick = 1 ns
     std::uint32_t longest_stay_us = 6000;
+    std::uint64_t waited_ns = 0; // of the thread that calls
+    bool window_is_taken = false;
     std::uint64_t wall_clock_ns = 1'700'000'000'000'000'000;
     std::function<void()> on_wall_clock; // called at each look, when the answer is made
     bool must_yield = false, must_return = false, msrs_are_lent = false, user_memory_is_bad = false;
@@ -80,6 +82,7 @@ public:
     std::vector<Call> history;
     std::vector<std::string> violations;
     std::map<std::uint64_t, std::vector<std::byte>> user_memory; // copied to the process, by address
+    std::map<unsigned, std::uint64_t> window; // frame of each mapped page of the passage window
     std::vector<co_os_timer*> timers;
     std::vector<co_os_event*> events;
     std::vector<co_os_watch*> watches;
@@ -89,7 +92,7 @@ public:
     unsigned heap_objects = 0, handles = 0;
 
     unsigned count(const std::string& name) const;
-    std::uint64_t frames() const; // 4 KiB frames that the core holds
+    std::uint64_t frames() const; // 4 KiB frames that the core holds for guests: not that of the switch code
     std::size_t regions() const { return memory_.size(); }
     void fire_timers();
     void signal_eventfd(co_s64 descriptor);

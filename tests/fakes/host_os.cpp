@@ -3,6 +3,7 @@
 #include "tests/fakes/fake_host.hpp"
 
 #include <algorithm>
+#include <utility>
 
 using colinux::host;
 
@@ -103,6 +104,7 @@ CO_ABI void co_os_note_guest(void) { host().must_be_off("note_guest"); }
 
 // ---- time ---------------------------------------------------------------------------------------------------
 
+CO_ABI co_u64 co_os_waited_ns(void) { return host().waited_ns; }
 CO_ABI co_u32 co_os_tsc_khz(void) { return host().tsc_khz; }
 CO_ABI co_u32 co_os_longest_stay_us(void) { return host().longest_stay_us; }
 CO_ABI co_u64 co_os_wall_clock_ns(void)

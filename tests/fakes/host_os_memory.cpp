@@ -59,10 +59,29 @@ CO_ABI void co_os_frame_free(co_u64 phys)
 
 CO_ABI void* co_os_frame_address(co_u64 phys) { return host().address_of(phys); }
 
-CO_ABI co_u64 co_os_text_frame(const void*)
+CO_ABI int co_os_window_open(void)
 {
-    host().may_sleep("text_frame");
-    return 0x5000;
+    host().may_sleep("window_open");
+    return host().window_is_taken;
+}
+
+CO_ABI void co_os_window_close(void)
+{
+    host().may_sleep("window_close");
+    host().window.clear();
+}
+
+CO_ABI void co_os_window_map(co_u32 page, co_u64 phys, bool execute)
+{
+    host().may_sleep("window_map");
+    if (execute != (page == 0))
+        host().violation("the switch code, and nothing else, is executable");
+    if (phys && host().window.contains(page))
+        host().violation("mapped a page of the window twice");
+    if (phys)
+        host().window[page] = phys;
+    else if (!host().window.erase(page))
+        host().violation("removed a page of the window that is not there");
 }
 
 CO_ABI int co_os_copy_to_user(co_u64 user_address, const void* from, co_u64 bytes)

@@ -4,8 +4,10 @@
 // reports what the core does wrong; at the end everything must have been given back.
 #include "tests/fakes/fake_cpu.hpp"
 #include "tests/fakes/fake_host.hpp"
+#include "tests/fakes/window_tables.hpp"
 
 #include <colinux/abi.h>
+#include <colinux/boot_info.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -39,6 +41,7 @@ public:
             co_core_vcpu_release(vcpu);
         if (guest_)
             co_core_guest_release(guest_);
+        co_core_stop();
         check();
     }
 
@@ -105,7 +108,7 @@ private:
     void make_good_guest()
     {
         void* created = nullptr;
-        co_create_guest create{4, 0, {}};
+        co_create_guest create{4, 0, 0, 0};
         if (!guest_ && co_core_device_request(CO_CREATE_GUEST, &create, &created) == 0)
             guest_ = created;
         if (!guest_)
@@ -113,11 +116,13 @@ private:
         co_allocate_memory memory{4 << 20, 2 << 20, 0, 0, {}};
         guest_request(CO_ALLOCATE_MEMORY, &memory, 0);
         std::uint64_t ram = co_core_guest_frame(guest_, 0);
-        co_set_passage passage{ram, 0xffff'ffff'ff80'0000, ram + 0x1000, 0xffff'ffff'ff80'1000};
+        co_set_passage passage{ram, {}};
         guest_request(CO_SET_PASSAGE, &passage, 0);
         for (unsigned i = 0; i < 4; ++i)
             guest_request(CO_CREATE_VCPU, nullptr, i);
-        co_vcpu_entry entry{1, 2, ram + 0x10'0000, 3, 4, 5, 319, 0};
+        co_vcpu_entry entry{1, 2, ram + 0x10'0000, 3, 4, CO_GRAFT_VIRT + 0x9000, 319, 0};
+        if (ram)
+            build_window_tables(entry.cr3, ram, ram);
         for (void* vcpu : vcpus_)
             co_core_vcpu_request(vcpu, CO_SET_ENTRY, &entry);
     }
@@ -142,12 +147,14 @@ private:
             host().must_return = true;
         FakeCpu::tsc += byte() * 100'000ull;
         if (byte() % 4 == 0)
-            fill_some(&page.pending, sizeof(co_passage::pending) + sizeof(co_mailbox) + sizeof(page.msr) + 8);
+            fill_some(&page.pending, sizeof(co_passage::pending) + sizeof(co_mailbox));
+        if (byte() % 64 == 0) // most values end the guest
+            fill_some(page.msr, sizeof(page.msr) + 8);
         page.mailbox.call = byte() % 4 ? byte() % (CO_CALL_POWER_OFF + 1) : byte();
         page.mailbox.flags = byte();
         for (co_u64& arg : page.mailbox.arg)
             arg = word();
-        page.saw_nmi = byte() % 8 == 0;
+        page.saw = byte() % 8 == 0 ? CO_SAW_NMI : byte() % 64 == 0 ? CO_SAW_BAD_STATE : 0;
         if (byte() % 8 == 0)
             host_event();
         if (host().must_return && page.mailbox.call < CO_CALL_POWER_OFF)

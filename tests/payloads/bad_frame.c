@@ -16,14 +16,17 @@ static void garble(struct co_passage *passage, co_u64 garbage)
 	passage->mailbox.flags = garbage >> 16;
 	for (int i = 0; i < 4; i++)
 		passage->mailbox.arg[i] = garbage * (i + 1);
-	for (int i = 0; i < 3; i++)
-		passage->reserved[i] = garbage;
-	/* the guest's half of the saved state is stored over when it leaves */
-	passage->guest.rsp = passage->guest.cr0 = passage->guest.cr2 = passage->guest.cr3 = passage->guest.cr4 = garbage;
-	passage->guest.fs_base = passage->guest.gs_base = passage->guest.kernel_gs_base = garbage;
-	passage->guest.gdtr.base = passage->guest.idtr.base = garbage;
-	passage->guest.ds = passage->guest.es = passage->guest.fs = passage->guest.gs = passage->guest.ss = garbage;
-	passage->guest.tr = passage->guest.ldtr = garbage;
+	passage->timer_deadline = garbage;
+	passage->timer_armed = garbage >> 4;
+	passage->timer_slack = garbage >> 32;
+	passage->stolen_ns = garbage;
+	/* the guest's half of the saved state is stored over when it leaves, or loaded only after the host has saved its own */
+	passage->guest.rsp = passage->guest.cr0 = passage->guest.cr3 = passage->guest.cr4 = passage->guest.gs_base = garbage;
+	passage->guest.gdtr.base = passage->guest.idtr.base = passage->guest.tss_gdt = garbage;
+	passage->guest.tr = passage->guest.ss = garbage;
+	passage->user.fs_base = passage->user.kernel_gs_base = garbage;
+	passage->user.ds = passage->user.es = passage->user.fs = passage->user.gs = passage->user.ldtr = garbage;
+	passage->user.load = garbage;
 }
 
 void payload(struct co_passage *passage)
@@ -53,7 +56,7 @@ void payload(struct co_passage *passage)
 			passage->mailbox.flags |= CO_MAILBOX_INTERRUPTS_ON; /* without it only a kick ends the wait */
 		if (passage->mailbox.call == CO_CALL_CPU_START)
 			passage->mailbox.arg[0] |= 1; /* there is only vCPU 0 */
-		((co_passage_switch_fn)CO_GRAFT_VIRT)(passage, &passage->guest, &passage->host);
+		((co_passage_switch_fn)CO_PASSAGE_VIRT)(passage, &passage->guest, &passage->host);
 		RESULT->done = i + 1;
 	}
 	call(passage, last[RESULT->count].call, last[RESULT->count].argument, garbage);

@@ -3,8 +3,8 @@
  * What a payload guest is: a C function in ring 0, alone with the passage. No kernel, no interrupts of its own, no
  * heap: each payload attacks one property of the switch. run_payload loads it and reports its result.
  *
- * Guest-virtual window at CO_GRAFT_VIRT: page 0 switch code, pages 1..8 passages, page 9 struct payload_result, from
- * page 16 on the payload image, from page 496 on stacks (one page per vCPU, from the top of it).
+ * Guest-virtual window at CO_GRAFT_VIRT: page 9 struct payload_result, from page 16 on the payload image, from page 496 on
+ * stacks (one page per vCPU, from the top of it). Beside it the passage window, at CO_PASSAGE_VIRT.
  */
 #ifndef COLINUX_PAYLOAD_H
 #define COLINUX_PAYLOAD_H
@@ -12,8 +12,6 @@
 #include <colinux/boot_info.h>
 #include <colinux/passage.h>
 
-#define PAYLOAD_CODE_PAGE 0
-#define PAYLOAD_PASSAGE_PAGE 1
 #define PAYLOAD_RESULT_PAGE 9
 #define PAYLOAD_IMAGE_PAGE 16
 #define PAYLOAD_STACK_PAGE 496
@@ -32,7 +30,7 @@ struct payload_result {
 
 static inline co_u64 call(struct co_passage *passage, co_u32 number, co_u64 arg0, co_u64 arg1)
 {
-	co_passage_switch_fn leave = (co_passage_switch_fn)CO_GRAFT_VIRT;
+	co_passage_switch_fn leave = (co_passage_switch_fn)CO_PASSAGE_VIRT;
 
 	passage->mailbox.call = number;
 	passage->mailbox.flags = 0;

@@ -23,7 +23,7 @@ cross_with:
 	movq	24(%r8), %r13
 	movq	32(%r8), %r14
 	movq	40(%r8), %r15
-	movq	$0xffffffffff800000, %rax /* CO_GRAFT_VIRT: the switch code */
+	movq	$0xffffffffffa00000, %rax /* CO_PASSAGE_VIRT: the switch code */
 	pushq	48(%r8)
 	popfq
 	call	*%rax

@@ -3,6 +3,7 @@
 // came of it, one "name value" per line. Exit code 0 when the guest powered itself off without failures; 1 otherwise.
 // vcpu-alone: nothing but the vCPU's file keeps the guest alive while it runs, and nothing is printed.
 #include "payload.h"
+#include "window_tables.hpp"
 
 #include <colinux/abi.h>
 
@@ -21,8 +22,6 @@
 
 namespace {
 
-constexpr std::uint64_t kTablesOffset = CO_GRAFT_BYTES; // page tables lie in the second block
-
 [[noreturn]] void fail(const char* what)
 {
     std::fprintf(stderr, "run_payload: %s: %s\n", what, std::strerror(errno));
@@ -35,20 +34,6 @@ int request(int fd, unsigned long code, void* argument, const char* what)
     if (result < 0)
         fail(what);
     return result;
-}
-
-// Maps the window (and nothing else) with 4 KiB pages. Returns the root's physical address.
-std::uint64_t build_tables(std::byte* ram, std::uint64_t phys, bool five_levels)
-{
-    auto table = [&](unsigned n) { return reinterpret_cast<std::uint64_t*>(ram + kTablesOffset + n * CO_PAGE_SIZE); };
-    auto table_phys = [&](unsigned n) { return phys + kTablesOffset + n * CO_PAGE_SIZE; };
-    constexpr std::uint64_t kPresentWritable = 3;
-    unsigned next = 0;
-    for (unsigned level = five_levels ? 5 : 4; level > 1; --level, ++next)
-        table(next)[(CO_GRAFT_VIRT >> (12 + 9 * (level - 1))) & 511] = table_phys(next + 1) | kPresentWritable;
-    for (unsigned page = 0; page < 512; ++page)
-        table(next)[page] = (phys + page * CO_PAGE_SIZE) | kPresentWritable;
-    return table_phys(0);
 }
 
 } // namespace
@@ -67,7 +52,7 @@ int main(int argc, char** argv)
         fail(CO_DEVICE_PATH);
     co_info info{};
     request(device, CO_GET_INFO, &info, "CO_GET_INFO");
-    co_create_guest create{1, 0, {}};
+    co_create_guest create{1, 0, 0, 0};
     int guest = request(device, CO_CREATE_GUEST, &create, "CO_CREATE_GUEST");
     co_allocate_memory memory{2 * CO_BLOCK_SIZE, 2 * CO_BLOCK_SIZE, 0, 0, {}};
     request(guest, CO_ALLOCATE_MEMORY, &memory, "CO_ALLOCATE_MEMORY");
@@ -82,11 +67,9 @@ int main(int argc, char** argv)
     std::memcpy(ram + PAYLOAD_IMAGE_PAGE * CO_PAGE_SIZE, image.data(), image.size());
     auto* result = reinterpret_cast<payload_result*>(ram + PAYLOAD_RESULT_PAGE * CO_PAGE_SIZE);
     result->count = argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 1;
-    std::uint64_t root = build_tables(ram, range.phys, info.host_cr4 & 1 << 12);
+    std::uint64_t root = build_window_tables(ram, range.phys, info.host_cr4 & 1 << 12);
 
-    co_set_passage passage{range.phys + PAYLOAD_CODE_PAGE * CO_PAGE_SIZE, CO_GRAFT_VIRT + PAYLOAD_CODE_PAGE * CO_PAGE_SIZE,
-                           range.phys + PAYLOAD_PASSAGE_PAGE * CO_PAGE_SIZE,
-                           CO_GRAFT_VIRT + PAYLOAD_PASSAGE_PAGE * CO_PAGE_SIZE};
+    co_set_passage passage{range.phys + kPassageTableOffset, {}};
     request(guest, CO_SET_PASSAGE, &passage, "CO_SET_PASSAGE");
     int vcpu = request(guest, CO_CREATE_VCPU, nullptr, "CO_CREATE_VCPU");
     auto* run = static_cast<co_run*>(mmap(nullptr, CO_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0));
@@ -96,7 +79,7 @@ int main(int argc, char** argv)
     entry.rip = CO_GRAFT_VIRT + PAYLOAD_IMAGE_PAGE * CO_PAGE_SIZE;
     entry.rsp = CO_GRAFT_VIRT + (PAYLOAD_STACK_PAGE + 1) * CO_PAGE_SIZE;
     entry.cr3 = root;
-    entry.rdi = passage.data_virt;
+    entry.rdi = create.passage_virt;
     request(vcpu, CO_SET_ENTRY, &entry, "CO_SET_ENTRY");
     bool vcpu_alone = argc > 3 && std::strcmp(argv[3], "vcpu-alone") == 0;
     if (vcpu_alone) {

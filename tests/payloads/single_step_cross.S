@@ -2,7 +2,7 @@
 	.section .text
 	.globl cross_stepping, debug_entry
 cross_stepping:
-	movq	$0xffffffffff800000, %rax /* CO_GRAFT_VIRT: the switch code */
+	movq	$0xffffffffffa00000, %rax /* CO_PASSAGE_VIRT: the switch code */
 	pushfq
 	orq	$0x100, (%rsp)
 	popfq

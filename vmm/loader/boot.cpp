@@ -22,7 +22,7 @@ namespace colinux {
 namespace {
 
 constexpr std::uint32_t kRingBytes = 64 << 10, kInputBytes = 4096;
-constexpr unsigned kNmiVector = 2, kMachineCheckVector = 18, kEarlyGates = 20;
+constexpr unsigned kDebugVector = 1, kNmiVector = 2, kBreakpointVector = 3, kMachineCheckVector = 18, kEarlyGates = 20;
 
 std::uint64_t image_bytes(const KernelImage& kernel)
 {
@@ -32,9 +32,11 @@ std::uint64_t image_bytes(const KernelImage& kernel)
 void copy_segments(const KernelImage& kernel, std::uint64_t phys, const GuestMemory& memory)
 {
     std::byte* start = memory.translate(phys, image_bytes(kernel));
-    std::memset(start, 0, image_bytes(kernel));
-    for (const ElfImage::Segment& segment : kernel.elf().segments())
-        std::ranges::copy(segment.contents.span(), start + (segment.phys - kernel.elf().phys_start()));
+    for (const ElfImage::Segment& segment : kernel.elf().segments()) {
+        std::byte* place = start + (segment.phys - kernel.elf().phys_start());
+        std::memcpy(place, segment.contents.data(), segment.contents.size());
+        std::memset(place + segment.contents.size(), 0, segment.memory_bytes - segment.contents.size());
+    }
 }
 
 std::uint64_t make_console_ring(Window& window)
@@ -61,20 +63,12 @@ std::uint64_t make_transport(Window& window, std::uint32_t devices)
     return phys;
 }
 
-// The passage's pages must have the rights that the switch needs, or the guest dies in its first switch.
-co_set_passage find_passage(const LinkedGraft& graft, const Window& window)
-{
-    std::uint64_t code = graft.address("co_passage_code"), data = graft.address("co_passages");
-    if (!is_aligned(code, kPageSize) || !is_aligned(data, kPageSize) || !range_inside(code, kPageSize, CO_GRAFT_VIRT, graft.text_bytes)
-        || !range_inside(data, CO_MAX_VCPUS * kPageSize, CO_GRAFT_VIRT + graft.read_only_end, graft.image.size() - graft.read_only_end))
-        throw Failure{ExitCode::NoGraft, "graft '" + graft.path + "': co_passage_code or co_passages lie in the wrong section; build it again"};
-    return {.code_phys = window.to_phys(code), .code_virt = code, .data_phys = window.to_phys(data), .data_virt = data};
-}
-
 // Interrupt gates for the time before the kernel's own IDT; all other vectors stay absent.
 void fill_early_idt(const LinkedGraft& graft, const Window& window)
 {
     std::byte* idt = window.at(window.to_phys(graft.address("co_early_idt")));
+    write_gate(idt + kDebugVector * 16, graft.address("co_early_debug"));
+    write_gate(idt + kBreakpointVector * 16, graft.address("co_early_breakpoint"));
     write_gate(idt + kNmiVector * 16, graft.address("co_early_nmi"));
     write_gate(idt + kMachineCheckVector * 16, graft.address("co_early_mce"));
 }
@@ -90,7 +84,9 @@ void fill_boot_info(const LinkedGraft& graft, const Window& window, const BootPa
     info.graft_phys = window.phys();
     info.console_ring = loaded.console_ring_phys;
     info.transport = loaded.transport_phys;
+    info.flags = parameters.debugger ? CO_BOOT_DEBUGGER : 0;
     info.multi_cpu_ok = loaded.multi_cpu_ok;
+    info.passages = parameters.passage_virt;
     std::memcpy(window.at(window.to_phys(graft.address("co_boot_info"))), &info, sizeof(info));
 }
 
@@ -123,15 +119,21 @@ LoadedKernel load_kernel(const KernelImage& kernel, const GraftObject& object, s
     loaded.kernel_phys = place.kernel;
     loaded.graft_phys = place.graft;
 
+    loaded.graft_symbols = graft.addresses;
+    loaded.graft_text_bytes = graft.text_bytes;
+    for (const ElfImage::Segment& segment : kernel.elf().segments())
+        loaded.segments.push_back({segment.virt, place.kernel + (segment.phys - kernel.elf().phys_start()), segment.memory_bytes,
+                                   segment.contents.size()});
+
     copy_segments(kernel, place.kernel, memory);
     if (!initrd.empty())
-        std::ranges::copy(initrd, memory.translate(place.initrd, initrd.size()));
+        std::memcpy(memory.translate(place.initrd, initrd.size()), initrd.data(), initrd.size());
     Window window{memory, place.graft, graft};
     loaded.multi_cpu_ok = apply_fixups(graft, {kernel, place.kernel, memory, window});
     if (parameters.vcpus > 1 && !loaded.multi_cpu_ok)
         throw Failure{ExitCode::CpuCount, "kernel '" + kernel.path() + "': its locks cannot be made safe for several CPUs; use --cpus 1"};
 
-    loaded.passage = find_passage(graft, window);
+    loaded.passage.table_phys = window.passage_table_phys();
     fill_early_idt(graft, window);
     loaded.console_ring_phys = make_console_ring(window);
     loaded.transport_phys = make_transport(window, parameters.devices);
@@ -143,6 +145,7 @@ LoadedKernel load_kernel(const KernelImage& kernel, const GraftObject& object, s
     tables.map_identity(place.kernel, image_bytes(kernel));
     tables.map_identity(place.graft, CO_GRAFT_BYTES);
     tables.map_table(CO_GRAFT_VIRT, window.page_table_phys());
+    tables.map_table(CO_PASSAGE_VIRT, window.passage_table_phys());
 
     loaded.entry.rip = graft.address("co_entry");
     loaded.entry.rsp = window.stack_top_virt();

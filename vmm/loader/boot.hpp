@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 
@@ -22,16 +23,26 @@ struct BootParameters {
     std::uint32_t devices = 0;     // pages of struct co_device behind the transport page
     std::uint64_t tsc_khz = 0;
     std::uint64_t host_xcr0 = 0;
+    std::uint64_t passage_virt = 0; // GuestFile::passage_virt()
     bool five_levels = false;      // the host runs with CR4.LA57
+    bool debugger = false;         // CO_BOOT_DEBUGGER
 };
 
 struct LoadedKernel {
+    struct Segment { // of the image, where it lies now
+        std::uint64_t virt, phys;
+        std::uint64_t memory_bytes, file_bytes; // what lies behind file_bytes began as zeros
+    };
+
     co_vcpu_entry entry;              // CO_SET_ENTRY of vCPU 0
     co_set_passage passage;           // CO_SET_PASSAGE
     std::uint64_t console_ring_phys;  // struct co_console_ring, initialised
     std::uint64_t transport_phys;     // struct co_transport, initialised; device pages zeroed
     std::uint64_t kernel_phys;        // where the image starts: link-time physical 0x1000000
     std::uint64_t graft_phys;         // the window
+    std::vector<Segment> segments;
+    std::map<std::string, std::uint64_t, std::less<>> graft_symbols; // virtual
+    std::uint64_t graft_text_bytes;   // from CO_GRAFT_VIRT on: the graft's code
     std::string release;
     std::string command_line;         // as the kernel sees it
     bool multi_cpu_ok;                // every hook that several vCPUs need fits this kernel

@@ -49,6 +49,15 @@ ElfImage::ElfImage(ByteView file, const std::string& path)
         damaged("its entry point lies outside");
 }
 
+ElfImage::ElfImage(std::vector<Segment> segments) : segments_{std::move(segments)}
+{
+    phys_start_ = std::numeric_limits<std::uint64_t>::max();
+    for (const Segment& segment : segments_) {
+        phys_start_ = std::min(phys_start_, segment.phys);
+        phys_end_ = std::max(phys_end_, segment.phys + segment.memory_bytes);
+    }
+}
+
 std::uint64_t ElfImage::text_virt() const
 {
     return std::ranges::min_element(segments_, {}, &Segment::phys)->virt;

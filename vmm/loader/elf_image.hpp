@@ -24,6 +24,8 @@ public:
 
     // `file` must outlive this object. Failure: KernelDamaged when headers contradict each other or the file.
     ElfImage(ByteView file, const std::string& path);
+    // An image that lies in memory already, without an entry point; what the segments' contents show must outlive it.
+    explicit ElfImage(std::vector<Segment> segments);
 
     const std::vector<Segment>& segments() const { return segments_; }
     std::uint64_t entry() const { return entry_; }         // link-time physical address of startup_64

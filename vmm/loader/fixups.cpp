@@ -28,7 +28,7 @@ public:
         case CO_FIXUP_GATE: write_gate(place(fixup_.address, 16), fixup_.value); break;
         case CO_FIXUP_JUMP: jump(); break;
         case CO_FIXUP_KEEP_CR4: keep_cr4(); break;
-        case CO_FIXUP_PTE: store(fixup_.address, kernel_.window.page_table_phys() | page_table::kTable); break;
+        case CO_FIXUP_PTE: store(fixup_.address, table_of(fixup_.value) | page_table::kTable); break;
         default: unfit("the graft asks for an unknown kind of change, " + std::to_string(fixup_.kind));
         }
     }
@@ -37,6 +37,13 @@ private:
     [[noreturn]] void unfit(const std::string& why) const
     {
         throw Failure{ExitCode::KernelUnfit, "kernel '" + kernel_.image.path() + "' cannot be taken over at " + name_ + ": " + why};
+    }
+
+    std::uint64_t table_of(std::uint64_t which) const
+    {
+        if (which != CO_PTE_GRAFT && which != CO_PTE_PASSAGE)
+            unfit("the graft asks for an unknown page table, " + std::to_string(which));
+        return which == CO_PTE_GRAFT ? kernel_.window.page_table_phys() : kernel_.window.passage_table_phys();
     }
 
     std::byte* place(std::uint64_t virt, std::uint64_t bytes) const

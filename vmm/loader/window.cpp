@@ -16,7 +16,7 @@ Window::Window(GuestMemory& memory, std::uint64_t phys, const LinkedGraft& graft
     if (!host_ || !is_aligned(phys, CO_GRAFT_BYTES))
         throw Failure{ExitCode::Internal, "the graft's window does not lie in guest memory; report this"};
     std::memset(host_, 0, CO_GRAFT_BYTES);
-    allocate(0); // the graft and its stack leave room for the page table, or this fails
+    allocate(0); // the graft and its stack leave room for the page tables, or this fails
     std::ranges::copy(graft.image, host_);
     for (std::uint64_t offset = 0; offset < mapped_bytes_; offset += kPageSize) {
         std::uint64_t rights = offset < graft.text_bytes      ? page_table::kExecutable
@@ -30,7 +30,7 @@ Window::Window(GuestMemory& memory, std::uint64_t phys, const LinkedGraft& graft
 std::uint64_t Window::allocate(std::uint64_t bytes)
 {
     std::uint64_t start = used_;
-    std::uint64_t limit = CO_GRAFT_BYTES - kPageSize; // the page table
+    std::uint64_t limit = CO_GRAFT_BYTES - 2 * kPageSize; // the page tables
     if (start > limit || bytes > limit - start)
         throw Failure{ExitCode::NoGraft, "the graft and its boot data do not fit into " + std::to_string(CO_GRAFT_BYTES)
                                              + " bytes; use fewer devices or memory in larger blocks"};

@@ -5,7 +5,7 @@
 //   +0   text | read-only data | data, bss | boot stack     mapped at CO_GRAFT_VIRT (SDM 4.5 rights)
 //   ...  command line, zero page, e820 extension, initial page tables     read by the kernel during boot
 //   ...  console ring, transport pages                       shared with the daemon
-//   last page: page table of the window
+//   last two pages: page tables of the passage window (filled by the driver) and of this one
 #pragma once
 
 #include "vmm/guest_memory.hpp"
@@ -25,6 +25,7 @@ public:
 
     std::uint64_t phys() const { return phys_; }
     std::uint64_t page_table_phys() const { return phys_ + CO_GRAFT_BYTES - 4096; }
+    std::uint64_t passage_table_phys() const { return page_table_phys() - 4096; }
     std::uint64_t stack_top_virt() const { return CO_GRAFT_VIRT + mapped_bytes_; }
 
     // Physical address of a graft symbol that starts in [CO_GRAFT_VIRT, end of data).

@@ -4,46 +4,70 @@
  *
  *   void world_switch(struct co_passage *page, struct co_world *from, struct co_world *to)   (SysV ABI)
  *
- * The code is position-independent, lies in one page and exists twice: in the driver's text and, byte
- * for byte, in the guest's passage code page. The *transit* page tables map both copies and both views of
- * the data page, so CR3 can be exchanged under our feet:
+ * Code, data page and passage stack lie at the same virtual addresses in both kernels (passage.h), so CR3 is exchanged under
+ * our feet and the next instruction is where it was:
  *
- *     "from" world          transit tables                "to" world
- *   1 lidt passage
- *   2 save, CR4 without PGE, PCIDE, CET
- *   3 lgdt passage
- *   4 mov cr3, transit
- *                           5 jump to the other copy
- *                           6 lidt, lgdt, stack: its view
- *                                                         7 CR0, CR3, CR2
- *                                                         8 TR, GDT, LDT, selectors, bases
- *                                                         9 CR4 (and CR3 again if PCIDE)
- *                                                        10 RSP, then IDT last
+ *     "from" world                                  "to" world
+ *   1 lidt passage, save RSP, passage stack
+ *   2 save GDTR, SS, CR0, CR3, TSS descriptor
+ *   3 lgdt the other's passage GDT
+ *   4 CR4: the other's without PGE and CET
+ *   5 save GS base; CR3  - - - - - - - - - - - - ->
+ *                                                 6 CR0, TR, GDT, SS
+ *                                                 7 what only user mode sees, if asked for
+ *                                                 8 GS base, CR4
+ *                                                 9 DR7, RSP, then IDT last
  *
- * In:  RDI, RSI, RDX as above, in the "from" world's addresses; any IF; a kernel stack with 128 bytes free.
- * Out: in the "to" world, everything as when that world called: callee-saved registers, RFLAGS, control
- *      registers, descriptor tables, selectors, bases. RAX RCX RDX RSI RDI R8-R11 are lost. FPU, debug
- *      registers and MSRs other than the three bases are the caller's business.
+ * In:  RDI, RSI, RDX as above, page and worlds in the window; any IF; a kernel stack with 128 bytes free.
+ * Out: in the "to" world, as when that world called: callee-saved registers, RFLAGS, CR0, CR3, CR4, DR7, descriptor tables, TR,
+ *      GS base. RAX RCX RDX RSI RDI R8-R11 are lost. The rest is the caller's business (core/host_cpu_state.cpp).
  *
- * NMI and #MC, step by step: before 1 and after 10 this world's own handler runs, on a sound stack and with
+ * TLB: clearing CR4.PGE in step 4 empties it, global and tagged entries too. PCIDE changes there as well: it may come on,
+ * since only a kernel that does not use PCIDs (the guest) leaves with CR3's low bits clear, and CR3 gets its tag in step 5.
+ *
+ * NMI and #MC, step by step: before 1 and after 9 this world's own handler runs, on a sound stack and with
  * sound tables; it may even come through here itself (the guest's does), since nothing was saved before 1 and
- * nothing is read any more after 10. Between, the passage's handlers run: they find the data page through RDI,
- * which holds its address in a currently valid view at every instruction, set a flag and return. The stack is
- * this world's own, or the passage stack, and always mapped.
- * A selector that can no longer be loaded (its descriptor was changed after it was loaded) faults with
- * #GP/#NP: the handler continues at R15 and the register keeps its old content.
+ * nothing is read any more after 9. Between, the passage's handlers run: they find the data page through RDI,
+ * set a flag and return. IDT, GDT and stack are the passage's, mapped on both sides of step 5.
+ *
+ * Any other fault between means that a state cannot be loaded: the handler continues at R15. In step 7 that is the next
+ * selector (a descriptor may have changed since a program loaded it; the register keeps its content), else
+ * .Lbad_state, which goes (back) to the host and tells it.
+ *
+ * IBT: a host may run with it. CR4.CET is off from step 4 on, and in the guest; before, and after step 8, each handler is the target
+ * of an indirect branch (SDM Vol. 1, 18.3) and begins with ENDBR64 like the entry. `ret` and IRET need none.
  */
 #include "passage_offsets.h"
 #include "annotations.h"
 
-#define X86_EFLAGS_TF  (1 << 8)
-#define X86_CR4_PGE    (1 << 7)
 #define X86_CR4_VMXE   (1 << 13)
-#define X86_CR4_FSGSBASE_BIT 16
-#define X86_CR4_PCIDE_BIT 17
-#define X86_CR4_PASSAGE_CLEAR ((1 << 7) | (1 << 17) | (1 << 23)) /* PGE, PCIDE, CET */
-#define MSR_FS_BASE 0xc0000100 /* + 1: GS_BASE, + 2: KERNEL_GS_BASE */
+#define X86_CR4_PASSAGE_CLEAR ((1 << 7) | (1 << 23)) /* PGE, CET */
+#define X86_EFLAGS_TF (1 << 8)
+#define X86_EFLAGS_RF (1 << 16)
+#define MSR_FS_BASE 0xc0000100
+#define MSR_GS_BASE 0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
 #define TSS_LIMIT_IN_PASSAGE_GDT 0x70
+#define TSS_AVAILABLE 0x89 /* present, DPL 0, 64-bit TSS that LTR takes; SDM Vol. 3, 3.5 */
+#define TSS_BUSY 0x8b
+
+.macro WRITE_MSR msr, from /* RAX, RCX, R8; keeps RDX */
+	movq	%rdx, %r8
+	movl	$\msr, %ecx
+	movl	\from, %eax
+	movl	4 + \from, %edx
+	wrmsr
+	movq	%r8, %rdx
+.endm
+
+.macro LOAD_SELECTOR register, from, next
+	leaq	\next(%rip), %r15
+	movw	\from(%rdi), %ax
+	movw	%\register, %cx
+	orw	%ax, %cx
+	jz	\next
+	movw	%ax, %\register
+.endm
 
 	.section .text
 	.balign 2048 /* so that it does not cross a page */
@@ -60,192 +84,92 @@ world_switch_begin:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
+	leaq	.Lbad_state(%rip), %r15
 
-	/* 1. No handler of this world from here on. */
+	/* 1. No handler of this world from here on. RSP only now: a nested passage of an NMI handler ended before. */
 	sidt	WORLD_IDTR + 6(%rsi)
-	lidt	WORLD_PASSAGE_IDTR + 6(%rsi)
-
-	/* 2. Save. The stack pointer only now: a nested passage of an NMI handler ended before. */
+	lidt	PASSAGE_IDTR + 6(%rdi)
 	movq	%rsp, WORLD_RSP(%rsi)
 	leaq	PASSAGE_STACK_TOP(%rdi), %rsp
+
+	/* 2. The TSS descriptor goes to the passage GDT at its own index, made available again: LTR from there on the way
+	 * back writes the busy bit into our copy and leaves the kernel's (read-only) GDT alone. */
 	sgdt	WORLD_GDTR + 6(%rsi)
-	sldt	WORLD_LDTR(%rsi)
-	movw	%ds, WORLD_DS(%rsi)
-	movw	%es, WORLD_ES(%rsi)
-	movw	%fs, WORLD_FS(%rsi)
-	movw	%gs, WORLD_GS(%rsi)
 	movw	%ss, WORLD_SS(%rsi)
 	movq	%cr0, %rax
 	movq	%rax, WORLD_CR0(%rsi)
-	movq	%cr2, %rax
-	movq	%rax, WORLD_CR2(%rsi)
 	movq	%cr3, %rax
 	movq	%rax, WORLD_CR3(%rsi)
+	str	%eax
+	movq	WORLD_GDTR + 8(%rsi), %r8
+	cmpw	%ax, WORLD_TR(%rsi)
+	jne	.Lcopy_tss
+	cmpq	%r8, WORLD_TSS_GDT(%rsi)
+	jne	.Lcopy_tss
+	movb	$TSS_AVAILABLE, WORLD_PASSAGE_GDT + 5(%rsi, %rax)
+.Ltss_copied:
+
+	/* 3. */
+	lgdt	WORLD_PASSAGE_GDTR + 6(%rdx)
+
+	/* 4. VMXE stays what it is on this CPU: clearing it while VMX is on is #GP, and only the host decides. */
 	movq	%cr4, %rax
 	movq	%rax, WORLD_CR4(%rsi)
+	andl	$X86_CR4_VMXE, %eax
+	movq	WORLD_CR4(%rdx), %r9
+	andq	$~X86_CR4_VMXE, %r9
+	orq	%rax, %r9
+	movq	%r9, %rax
 	andq	$~X86_CR4_PASSAGE_CLEAR, %rax
-	orq	PASSAGE_CR4_SET(%rdi), %rax
+	movq	PASSAGE_CR4_SET(%rdi), %r10
+	orq	%r10, %rax
 	movq	%rax, %cr4
 
-	/* The bases. SWAPGS is safe: the passage's handlers do not use GS. */
-	btl	$X86_CR4_FSGSBASE_BIT, %eax
-	jnc	.Lsave_bases_msr
-	rdfsbase %rax
-	movq	%rax, WORLD_FS_BASE(%rsi)
+	/* 5. */
+	testq	%r10, %r10
+	jz	.Lsave_gs_by_msr
 	rdgsbase %rax
 	movq	%rax, WORLD_GS_BASE(%rsi)
-	swapgs
-	rdgsbase %rax
-	movq	%rax, WORLD_KERNEL_GS_BASE(%rsi)
-	jmp	.Lsave_tss
-.Lsave_bases_msr:
-	movq	%rdx, %r8
-	movl	$MSR_FS_BASE, %ecx
-	leaq	WORLD_FS_BASE(%rsi), %r9
-1:	rdmsr
-	movl	%eax, (%r9)
-	movl	%edx, 4(%r9)
-	incl	%ecx
-	addq	$8, %r9
-	cmpl	$MSR_FS_BASE + 3, %ecx
-	jne	1b
-	movq	%r8, %rdx
-
-	/* The TSS descriptor, made available again, goes to the passage GDT at its own index: LTR from there
-	 * on the way back writes the busy bit into our copy and leaves the kernel's (read-only) GDT alone. A
-	 * kernel that has not loaded its TSS yet shows a selector of the other world: TR = 0, not restored. */
-.Lsave_tss:
-	str	%eax
-	movw	$0, WORLD_TR(%rsi)
-	movzwl	%ax, %eax
-	cmpl	$TSS_LIMIT_IN_PASSAGE_GDT, %eax
-	ja	2f
-	leal	15(%rax), %ecx
-	cmpw	%cx, WORLD_GDTR + 6(%rsi)
-	jb	2f
-	movq	WORLD_GDTR + 8(%rsi), %r8
-	addq	%rax, %r8
-	movb	5(%r8), %cl
-	andb	$0x9f, %cl
-	cmpb	$0x8b, %cl /* present, busy 64-bit TSS; SDM Vol. 3, 3.5 */
-	jne	2f
-	movw	%ax, WORLD_TR(%rsi)
-	movq	(%r8), %rcx
-	btrq	$41, %rcx
-	movq	%rcx, WORLD_PASSAGE_GDT(%rsi, %rax)
-	movq	8(%r8), %rcx
-	movq	%rcx, WORLD_PASSAGE_GDT + 8(%rsi, %rax)
-2:
-	/* 3, 4. This world's GDT is not mapped any more under the next CR3. */
-	lgdt	WORLD_PASSAGE_GDTR + 6(%rsi)
-	movq	PASSAGE_TRANSIT_CR3(%rdi), %rax
+.Lgs_saved:
+	movq	WORLD_CR3(%rdx), %rax
 	movq	%rax, %cr3
-
-	/* 5. The same page at the other world's address. */
-	movq	WORLD_ARRIVAL(%rdx), %rax
-	movq	WORLD_PAGE(%rdx), %rcx
-	subq	%rdi, %rdx
-	addq	%rcx, %rdx
-	movq	%rcx, %rdi
-	CO_INDIRECT_JUMP_SAFE
-	jmp	*%rax
-world_switch_arrival:
-	CO_UNWIND_HINT
-	endbr64
 
 	/* 6. */
-	lidt	WORLD_PASSAGE_IDTR + 6(%rdx)
-	lgdt	WORLD_PASSAGE_GDTR + 6(%rdx)
-	leaq	PASSAGE_STACK_TOP(%rdi), %rsp
-
-	/* 7. CR0 before CR4: CET needs WP. PCID bits of CR3 mean something else until PCIDE is on. */
+.Larrive:
 	movq	WORLD_CR0(%rdx), %rax
+	cmpq	WORLD_CR0(%rsi), %rax
+	je	1f
 	movq	%rax, %cr0
-	movq	WORLD_CR4(%rdx), %r9
-	movq	WORLD_CR3(%rdx), %rax
-	btl	$X86_CR4_PCIDE_BIT, %r9d
-	jnc	3f
-	andq	$~0xfff, %rax
-3:	movq	%rax, %cr3
-	movq	WORLD_CR2(%rdx), %rax
-	movq	%rax, %cr2
+1:	movzwl	WORLD_TR(%rdx), %eax
+	testl	%eax, %eax
+	jz	2f
+	ltr	%ax
+2:	lgdt	WORLD_GDTR + 6(%rdx)
+	movl	%ss, %eax
+	cmpw	%ax, WORLD_SS(%rdx)
+	jne	.Lload_ss
+.Lss_loaded:
+
+	/* 7. */
+	cmpl	$0, USER_LOAD(%rdi)
+	jne	.Lload_user_state
 
 	/* 8. */
-	movzwl	WORLD_TR(%rdx), %eax
-	testl	%eax, %eax
-	jz	4f
-	ltr	%ax
-4:	lgdt	WORLD_GDTR + 6(%rdx)
-	leaq	5f(%rip), %r15
-	movzwl	WORLD_LDTR(%rdx), %eax
-	sldt	%ecx
-	orw	%ax, %cx
-	jz	5f
-	lldt	%ax
-5:	leaq	6f(%rip), %r15
-	movw	WORLD_SS(%rdx), %ax
-	movw	%ax, %ss
-6:	leaq	7f(%rip), %r15
-	movw	WORLD_DS(%rdx), %ax
-	movw	%ds, %cx
-	orw	%ax, %cx
-	jz	7f
-	movw	%ax, %ds
-7:	leaq	8f(%rip), %r15
-	movw	WORLD_ES(%rdx), %ax
-	movw	%es, %cx
-	orw	%ax, %cx
-	jz	8f
-	movw	%ax, %es
-8:	leaq	9f(%rip), %r15
-	movw	WORLD_FS(%rdx), %ax
-	movw	%fs, %cx
-	orw	%ax, %cx
-	jz	9f
-	movw	%ax, %fs
-9:	leaq	10f(%rip), %r15
-	movw	WORLD_GS(%rdx), %ax
-	movw	%gs, %cx
-	orw	%ax, %cx
-	jz	10f
-	movw	%ax, %gs
-10:
-	movq	%cr4, %r10
-	btl	$X86_CR4_FSGSBASE_BIT, %r10d
-	jnc	.Lload_bases_msr
-	movq	WORLD_FS_BASE(%rdx), %rax
-	wrfsbase %rax
-	movq	WORLD_KERNEL_GS_BASE(%rdx), %rax
-	wrgsbase %rax
-	swapgs
+.Luser_state_loaded:
+	testq	%r10, %r10
+	jz	.Lload_gs_by_msr
 	movq	WORLD_GS_BASE(%rdx), %rax
 	wrgsbase %rax
-	jmp	.Lload_cr4
-.Lload_bases_msr:
-	movq	%rdx, %r8
-	movl	$MSR_FS_BASE, %ecx
-	leaq	WORLD_FS_BASE(%rdx), %r11
-11:	movl	(%r11), %eax
-	movl	4(%r11), %edx
-	wrmsr
-	incl	%ecx
-	addq	$8, %r11
-	cmpl	$MSR_FS_BASE + 3, %ecx
-	jne	11b
-	movq	%r8, %rdx
-
-	/* 9. VMXE stays what it is on this CPU: clearing it while VMX is on is #GP, and only the host decides. */
-.Lload_cr4:
-	andl	$X86_CR4_VMXE, %r10d
-	andq	$~X86_CR4_VMXE, %r9
-	orq	%r10, %r9
+.Lgs_loaded:
 	movq	%r9, %cr4
-	btl	$X86_CR4_PCIDE_BIT, %r9d
-	jnc	12f
-	movq	WORLD_CR3(%rdx), %rax
-	movq	%rax, %cr3
-12:
-	/* 10. */
+
+	/* 9. Breakpoints of either kernel may lie on this code, which both have at this address: in force only while its own handler, or
+	 * the passage's, meets them. */
+	movq	%dr7, %rax
+	movl	%eax, WORLD_DR7(%rsi)
+	cmpl	%eax, WORLD_DR7(%rdx)
+	jne	.Lload_dr7
+.Ldr7_loaded:
 	movq	WORLD_RSP(%rdx), %rsp
 	lidt	WORLD_IDTR + 6(%rdx)
 	popq	%r15
@@ -259,6 +183,104 @@ world_switch_arrival:
 	ret
 	int3
 
+/* ---- seldom ------------------------------------------------------------------------------ */
+
+.Lcopy_tss: /* RAX = TR, R8 = base of the GDT. A kernel that has no TSS yet shows the other one's selector: TR = 0 */
+	movw	$0, WORLD_TR(%rsi)
+	cmpl	$TSS_LIMIT_IN_PASSAGE_GDT, %eax
+	ja	.Ltss_copied
+	leal	15(%rax), %ecx
+	cmpw	%cx, WORLD_GDTR + 6(%rsi)
+	jb	.Ltss_copied
+	leaq	(%r8, %rax), %rcx
+	movq	8(%rcx), %r10
+	movq	(%rcx), %rcx
+	movq	%rcx, %r11
+	shrq	$40, %r11
+	andb	$0x9f, %r11b
+	cmpb	$TSS_BUSY, %r11b
+	jne	.Ltss_copied
+	btrq	$41, %rcx /* busy */
+	movw	%ax, WORLD_TR(%rsi)
+	movq	%r8, WORLD_TSS_GDT(%rsi)
+	movq	%rcx, WORLD_PASSAGE_GDT(%rsi, %rax)
+	movq	%r10, WORLD_PASSAGE_GDT + 8(%rsi, %rax)
+	jmp	.Ltss_copied
+
+.Lsave_gs_by_msr:
+	movq	%rdx, %r8
+	movl	$MSR_GS_BASE, %ecx
+	rdmsr
+	movl	%eax, WORLD_GS_BASE(%rsi)
+	movl	%edx, 4 + WORLD_GS_BASE(%rsi)
+	movq	%r8, %rdx
+	jmp	.Lgs_saved
+
+.Lload_gs_by_msr:
+	WRITE_MSR MSR_GS_BASE, WORLD_GS_BASE(%rdx)
+	jmp	.Lgs_loaded
+
+.Lload_ss:
+	leaq	3f(%rip), %r15
+	movw	WORLD_SS(%rdx), %ss
+3:	leaq	.Lbad_state(%rip), %r15
+	jmp	.Lss_loaded
+
+.Lload_dr7:
+	movl	WORLD_DR7(%rdx), %eax
+	movq	%rax, %dr7
+	jmp	.Ldr7_loaded
+
+.Lload_user_state: /* asked for by the host, of the guest: bases after the selectors, which change them */
+	leaq	PASSAGE_HOST(%rdi), %rax
+	cmpq	%rax, %rdx
+	je	.Luser_state_loaded
+	movl	$0, USER_LOAD(%rdi)
+	leaq	3f(%rip), %r15
+	movzwl	USER_LDTR(%rdi), %eax
+	sldt	%ecx
+	orw	%ax, %cx
+	jz	3f
+	lldt	%ax
+3:	LOAD_SELECTOR ds, USER_DS, 5f
+5:	LOAD_SELECTOR es, USER_ES, 6f
+6:	LOAD_SELECTOR fs, USER_FS, 7f
+7:	LOAD_SELECTOR gs, USER_GS, 8f
+8:	leaq	.Lbad_state(%rip), %r15
+	testq	%r10, %r10
+	jz	9f
+	movq	USER_FS_BASE(%rdi), %rax
+	wrfsbase %rax
+	movq	USER_KERNEL_GS_BASE(%rdi), %rax
+	wrgsbase %rax
+	swapgs /* the passage's handlers do not use GS */
+	jmp	.Luser_state_loaded
+9:	WRITE_MSR MSR_FS_BASE, USER_FS_BASE(%rdi)
+	WRITE_MSR MSR_KERNEL_GS_BASE, USER_KERNEL_GS_BASE(%rdi)
+	jmp	.Luser_state_loaded
+
+.Lbad_state: /* The host's tables, or the guest's, are in force; CR4 is either's or between. PCIDE needs CR3 without a tag. */
+	orq	$CO_SAW_BAD_STATE, PASSAGE_SAW(%rdi)
+	leaq	PASSAGE_HOST(%rdi), %rdx
+	leaq	PASSAGE_GUEST(%rdi), %rsi
+	lgdt	WORLD_PASSAGE_GDTR + 6(%rdx)
+	movzwl	WORLD_TR(%rdx), %eax
+	movb	$TSS_AVAILABLE, WORLD_PASSAGE_GDT + 5(%rdx, %rax)
+	movq	WORLD_CR3(%rdx), %rax
+	andq	$~0xfff, %rax
+	movq	%rax, %cr3
+	movq	WORLD_CR4(%rdx), %r9
+	movq	PASSAGE_CR4_SET(%rdi), %r10
+	movq	%r9, %rax
+	andq	$~X86_CR4_PASSAGE_CLEAR, %rax
+	orq	%r10, %rax
+	movq	%rax, %cr4
+	movq	WORLD_CR3(%rdx), %rax
+	movq	%rax, %cr3
+	movq	WORLD_CR0(%rdx), %rax
+	movq	%rax, %cr0
+	jmp	.Larrive
+
 /* The first arrival of a vCPU "returns" to here from a hand-made frame on the passage page. */
 world_switch_first_entry:
 	CO_UNWIND_HINT
@@ -270,21 +292,26 @@ world_switch_first_entry:
 
 world_switch_nmi:
 	CO_UNWIND_HINT
-	movl	$1, PASSAGE_SAW_NMI(%rdi)
+	endbr64
+	orq	$CO_SAW_NMI, PASSAGE_SAW(%rdi)
 	iretq
 
 world_switch_mce:
 	CO_UNWIND_HINT
-	movl	$1, PASSAGE_SAW_MCE(%rdi)
+	endbr64
+	orq	$CO_SAW_MCE, PASSAGE_SAW(%rdi)
 	iretq
 
-world_switch_debug: /* a breakpoint, or TF, set by a world that debugs itself: the latter only until here, or the other would have it */
+world_switch_debug: /* a world debugs itself: no stepping through the other one, no breakpoint on code here twice */
 	CO_UNWIND_HINT
+	endbr64
 	andl	$~X86_EFLAGS_TF, 16(%rsp)
+	orl	$X86_EFLAGS_RF, 16(%rsp)
 	iretq
 
-world_switch_bad_selector:
+world_switch_fault:
 	CO_UNWIND_HINT
+	endbr64
 	addq	$8, %rsp /* error code */
 	movq	%r15, (%rsp)
 	iretq
@@ -295,11 +322,10 @@ world_switch_end:
 	.balign 4
 	.globl world_switch_offsets
 world_switch_offsets:
-	.long world_switch_arrival - world_switch_begin
 	.long world_switch_first_entry - world_switch_begin
 	.long world_switch_nmi - world_switch_begin
 	.long world_switch_mce - world_switch_begin
 	.long world_switch_debug - world_switch_begin
-	.long world_switch_bad_selector - world_switch_begin
+	.long world_switch_fault - world_switch_begin
 	.long world_switch_end - world_switch_begin
 	.section .note.GNU-stack, "", @progbits

@@ -8,7 +8,7 @@
 namespace colinux {
 // Byte offsets from the start of the code; in the assembler's order.
 struct WorldSwitchOffsets {
-    co_u32 arrival, first_entry, nmi, mce, debug, bad_selector, end;
+    co_u32 first_entry, nmi, mce, debug, fault, end;
 };
 } // namespace colinux
 

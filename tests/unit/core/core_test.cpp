@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "tests/unit/core/core_test.hpp"
 
+#include "tests/fakes/window_tables.hpp"
+
 #include <cstring>
 #include <utility>
 
@@ -29,18 +31,20 @@ CoreTest::~CoreTest()
 
 TestGuest::TestGuest(unsigned vcpus)
 {
-    co_create_guest create{vcpus, 0, {}};
+    co_create_guest create{vcpus, 0, 0, 0};
     EXPECT_EQ(co_core_device_request(CO_CREATE_GUEST, &create, &guest_), 0);
     co_allocate_memory memory{kBytes, kBytes, 0, 0, {}};
     EXPECT_EQ(request(CO_ALLOCATE_MEMORY, &memory), 0);
     ram_ = co_core_guest_frame(guest_, 0);
-    co_set_passage passage{ram_, kCodeVirt, ram_ + kPageSize, kDataVirt};
+    co_set_passage passage{ram_, {}};
+    passage_virt_ = create.passage_virt;
     EXPECT_EQ(request(CO_SET_PASSAGE, &passage), 0);
     for (unsigned i = 0; i < vcpus; ++i) {
         vcpus_.push_back(nullptr);
         EXPECT_EQ(co_core_guest_request(guest_, CO_CREATE_VCPU, nullptr, i, &vcpus_.back()), 0);
     }
     co_vcpu_entry first = entry();
+    build_window_tables(first.cr3, ram_, ram_);
     EXPECT_EQ(vcpu_request(0, CO_SET_ENTRY, &first), 0);
 }
 
@@ -79,7 +83,7 @@ unsigned TestGuest::run(unsigned vcpu)
 
 co_passage& TestGuest::page(unsigned vcpu)
 {
-    return *static_cast<co_passage*>(co_os_frame_address(ram_ + (1 + vcpu) * kPageSize));
+    return *static_cast<co_passage*>(co_os_frame_address(co_core_vcpu_frame(vcpus_[vcpu], kPageSize)));
 }
 
 co_run& TestGuest::run_page(unsigned vcpu)
@@ -96,7 +100,7 @@ co_guest_stats TestGuest::stats()
 
 co_vcpu_entry TestGuest::entry() const
 {
-    return {kCodeVirt + 0x10000, kCodeVirt + 0x20000, ram_ + 0x10'0000, 0x11, 0x22, kCodeVirt + 0x9000, 20 * 16 - 1, 0};
+    return {kVirt + 0x10000, kVirt + 0x20000, ram_ + 0x10'0000, 0x11, 0x22, kVirt + 0x9000, 20 * 16 - 1, 0};
 }
 
 } // namespace colinux

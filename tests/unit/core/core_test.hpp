@@ -24,7 +24,7 @@ protected:
 class TestGuest {
 public:
     static constexpr std::uint64_t kBytes = 4 << 20;
-    static constexpr std::uint64_t kCodeVirt = 0xffff'ffff'ff80'0000, kDataVirt = kCodeVirt + 0x1000;
+    static constexpr std::uint64_t kVirt = 0xffff'ffff'ff80'0000;
 
     explicit TestGuest(unsigned vcpus = 1);
     ~TestGuest();
@@ -40,13 +40,14 @@ public:
     co_run& run_page(unsigned vcpu = 0);
     co_guest_stats stats();
     co_vcpu_entry entry() const;
-    std::uint64_t ram() const { return ram_; }
+    std::uint64_t ram() const { return ram_; } // its first page is the passage window's page table
+    std::uint64_t passage_virt() const { return passage_virt_; }
     void close_guest(); // the guest's own file; the vCPUs' stay
 
 private:
     void* guest_{};
     std::vector<void*> vcpus_;
-    std::uint64_t ram_{};
+    std::uint64_t ram_{}, passage_virt_{};
 };
 
 } // namespace colinux

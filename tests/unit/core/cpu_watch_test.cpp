@@ -3,6 +3,7 @@
 #include "tests/unit/core/core_test.hpp"
 
 #include "core/cpu_watch.hpp"
+#include "core/interrupts_off.hpp"
 
 namespace colinux {
 

@@ -10,6 +10,13 @@ namespace {
 
 using DriverTest = CoreTest;
 
+// On a machine that has changed since
+co_u32 restart(co_u32 glue_refusals)
+{
+    co_core_stop();
+    return co_core_start(glue_refusals);
+}
+
 co_s64 create(co_create_guest request)
 {
     void* guest = nullptr;
@@ -27,7 +34,7 @@ co_info info()
     return info;
 }
 
-TEST_F(DriverTest, FitMachineHasNoRefusals) { EXPECT_EQ(co_core_start(0), 0u); }
+TEST_F(DriverTest, FitMachineHasNoRefusals) { EXPECT_EQ(restart(0), 0u); }
 
 TEST_F(DriverTest, VersionAndInfoAreTold)
 {
@@ -53,57 +60,118 @@ TEST_F(DriverTest, LongestStayInAGuestIsTheHosts)
 {
     host().longest_stay_us = 12'500;
     host().tsc_khz = 2'000'000;
-    co_core_start(0);
+    restart(0);
     EXPECT_EQ(CpuWatch::limit(), 25'000'000u);
 }
 
 TEST_F(DriverTest, MachineWithoutNxIsRefused)
 {
     this_cpu().leaves[{0x8000'0001, 0}].edx &= ~(1u << 20);
-    EXPECT_EQ(co_core_start(0), CO_REFUSAL_NO_NX);
-    EXPECT_EQ(create({1, 0, {}}), -static_cast<co_s64>(Error::NoDevice));
+    EXPECT_EQ(restart(0), CO_REFUSAL_NO_NX);
+    EXPECT_EQ(create({1, 0, 0, 0}), -static_cast<co_s64>(Error::NoDevice));
     EXPECT_EQ(info().refusals, CO_REFUSAL_NO_NX);
 }
 
 TEST_F(DriverTest, MachineWithoutFxsrIsRefused)
 {
     this_cpu().leaves[{1, 0}].edx &= ~(1u << 24);
-    EXPECT_EQ(co_core_start(0), CO_REFUSAL_NO_FXSR);
+    EXPECT_EQ(restart(0), CO_REFUSAL_NO_FXSR);
 }
 
 TEST_F(DriverTest, MachineWithoutUsableTscIsRefused)
 {
     host().tsc_khz = 0;
-    EXPECT_EQ(co_core_start(0), CO_REFUSAL_NO_INVARIANT_TSC);
+    EXPECT_EQ(restart(0), CO_REFUSAL_NO_INVARIANT_TSC);
 }
 
 TEST_F(DriverTest, HostThatRunsOnFredIsRefused)
 {
     this_cpu().cr4 |= cpu::kCr4Fred;
-    EXPECT_EQ(co_core_start(0), CO_REFUSAL_FRED);
+    EXPECT_EQ(restart(0), CO_REFUSAL_FRED);
+}
+
+TEST_F(DriverTest, HostWithSupervisorShadowStacksIsRefused)
+{
+    this_cpu().cr4 |= cpu::kCr4Cet;
+    this_cpu().msrs[cpu::Msr::SCet] = 1;
+    EXPECT_EQ(restart(0), CO_REFUSAL_SHADOW_STACK);
+    EXPECT_EQ(create({1, 0, 0, 0}), -static_cast<co_s64>(Error::NoDevice));
+}
+
+TEST_F(DriverTest, HostWithIndirectBranchTrackingIsFit)
+{
+    constexpr std::uint64_t kEndbrEn = 1u << 2;
+    this_cpu().cr4 |= cpu::kCr4Cet;
+    this_cpu().msrs[cpu::Msr::SCet] = kEndbrEn;
+    EXPECT_EQ(restart(0), 0u);
+}
+
+TEST_F(DriverTest, LeftoverOfSCetDoesNotMatterWithoutCet)
+{
+    this_cpu().msrs[cpu::Msr::SCet] = 1;
+    EXPECT_EQ(restart(0), 0u);
+}
+
+TEST_F(DriverTest, HostWithUserInterruptsIsRefused)
+{
+    this_cpu().cr4 |= cpu::kCr4Uintr;
+    EXPECT_EQ(restart(0), CO_REFUSAL_UINTR);
+}
+
+TEST_F(DriverTest, HostWithAnUnknownBitInCr4IsRefused)
+{
+    for (unsigned bit : {15u, 26u, 31u, 33u, 63u}) {
+        std::uint64_t before = this_cpu().cr4;
+        this_cpu().cr4 |= 1ull << bit;
+        EXPECT_EQ(restart(0), CO_REFUSAL_UNKNOWN_CR4) << bit;
+        this_cpu().cr4 = before;
+    }
+}
+
+// CR4 is exchanged as a whole, and what these bits turn on stays in the CPU, without effect in the guest.
+TEST_F(DriverTest, HostWithWhatHasNoEffectInTheGuestIsFit)
+{
+    constexpr std::uint64_t kVmxe = 1u << 13, kSmxe = 1u << 14, kKl = 1u << 19, kPks = 1u << 24, kLass = 1u << 27, kLamSup = 1u << 28;
+    this_cpu().cr4 |= kVmxe | kSmxe | kKl | kPks | kLass | kLamSup;
+    EXPECT_EQ(restart(0), 0u);
+}
+
+TEST_F(DriverTest, StateThatTheHostTurnsOnLaterIsRefusedToo)
+{
+    this_cpu().cr4 |= cpu::kCr4Uintr;
+    EXPECT_EQ(create({1, 0, 0, 0}), -static_cast<co_s64>(Error::NoDevice));
+    EXPECT_EQ(info().refusals, CO_REFUSAL_UINTR);
+    this_cpu().cr4 &= ~cpu::kCr4Uintr;
+    EXPECT_EQ(create({1, 0, 0, 0}), 0);
+}
+
+TEST_F(DriverTest, HostThatUsesTheWindowItselfIsRefused)
+{
+    host().window_is_taken = true;
+    EXPECT_EQ(restart(0), CO_REFUSAL_WINDOW);
+    EXPECT_EQ(create({1, 0, 0, 0}), -static_cast<co_s64>(Error::NoDevice));
 }
 
 TEST_F(DriverTest, RefusalsOfTheGlueAreAddedToTheCores)
 {
     this_cpu().cr4 |= cpu::kCr4Fred;
-    EXPECT_EQ(co_core_start(CO_REFUSAL_XEN_PV), CO_REFUSAL_FRED | CO_REFUSAL_XEN_PV);
+    EXPECT_EQ(restart(CO_REFUSAL_XEN_PV), CO_REFUSAL_FRED | CO_REFUSAL_XEN_PV);
 }
 
 TEST_F(DriverTest, GuestWithUnusableParametersIsRejected)
 {
-    EXPECT_EQ(create({0, 0, {}}), -22);
-    EXPECT_EQ(create({CO_MAX_VCPUS + 1, 0, {}}), -22);
-    EXPECT_EQ(create({1, 1, {}}), -22);
-    EXPECT_EQ(create({1, 0, {1, 0}}), -22);
-    EXPECT_EQ(create({1, 0, {0, 1}}), -22);
-    EXPECT_EQ(create({CO_MAX_VCPUS, 0, {}}), 0);
+    EXPECT_EQ(create({0, 0, 0, 0}), -22);
+    EXPECT_EQ(create({CO_MAX_VCPUS + 1, 0, 0, 0}), -22);
+    EXPECT_EQ(create({1, 1, 0, 0}), -22);
+    EXPECT_EQ(create({1, 0, 0, 1}), -22);
+    EXPECT_EQ(create({CO_MAX_VCPUS, 0, 0, 0}), 0);
 }
 
 TEST_F(DriverTest, GuestWithoutHeapIsAnError)
 {
     for (unsigned failing : {0u, 1u}) { // the monitor, its lock
         host().allocations_until_failure = failing;
-        EXPECT_EQ(create({1, 0, {}}), -12);
+        EXPECT_EQ(create({1, 0, 0, 0}), -12);
     }
     host().allocations_until_failure = -1;
 }
@@ -121,6 +189,26 @@ TEST_F(DriverTest, TwoGuestsHaveMemoryOfTheirOwn)
     TestGuest first, second;
     EXPECT_NE(first.ram(), second.ram());
     EXPECT_EQ(info().guests, 2u);
+}
+
+TEST_F(DriverTest, HostThatEndsEndsEveryGuest)
+{
+    TestGuest first, last;
+    { TestGuest gone_before; }
+    co_core_end_guests(CO_KILL_HOST_ENDS);
+    for (TestGuest* guest : {&first, &last}) {
+        EXPECT_EQ(guest->run(), static_cast<unsigned>(CO_EXIT_KILLED));
+        EXPECT_EQ(guest->run_page().arg[0], static_cast<co_u64>(CO_KILL_HOST_ENDS));
+    }
+    EXPECT_EQ(info().guests, 2u); // their files are still open
+}
+
+TEST_F(DriverTest, HostThatEndsReachesAGuestOfWhichOnlyAVcpuIsOpen)
+{
+    TestGuest guest;
+    guest.close_guest();
+    co_core_end_guests(CO_KILL_HOST_ENDS);
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_KILLED));
 }
 
 } // namespace

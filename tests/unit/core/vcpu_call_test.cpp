@@ -66,14 +66,22 @@ TEST_F(VcpuCallTest, NmiAndMachineCheckGoToTheHost)
 TEST_F(VcpuCallTest, NmiThatCameInThePassageGoesToTheHostOnce)
 {
     script.then([](co_passage& page) {
-        page.saw_nmi = page.saw_mce = 1;
+        page.saw = CO_SAW_NMI | CO_SAW_MCE;
         ScriptedGuest::leave(page, CO_CALL_CLOCK);
     });
     guest.run();
     EXPECT_EQ(host().count("take_nmi"), 1u);
     EXPECT_EQ(host().count("take_machine_check"), 1u);
     EXPECT_EQ(guest.stats().passage_nmis, 1u);
-    EXPECT_EQ(guest.page().saw_nmi, 0u);
+    EXPECT_EQ(guest.page().saw, 0u);
+}
+
+TEST_F(VcpuCallTest, StateThatTheCpuRefusedEndsTheGuestWhateverTheMailboxSays)
+{
+    script.calls(CO_CALL_CLOCK).then([](co_passage& page) { page.saw = CO_SAW_BAD_STATE; });
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_KILLED));
+    EXPECT_EQ(guest.run_page().arg[0], static_cast<co_u64>(CO_KILL_BAD_STATE));
+    EXPECT_EQ(guest.run_page().arg[1], static_cast<co_u64>(CO_BAD_STATE_UNLOADABLE));
 }
 
 TEST_F(VcpuCallTest, ClockIsTheHosts)
@@ -175,6 +183,20 @@ TEST_F(VcpuCallTest, DeviceResultSurvivesAnInterruptedRun)
     EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_INTERRUPTED));
     host().must_return = false;
     guest.run_page().result = 8;
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_POWER_OFF));
+}
+
+TEST_F(VcpuCallTest, DebuggerCallGoesToUserSpaceAndItsResultToTheGuest)
+{
+    script.calls(CO_CALL_DEBUGGER, {3, 0xffffc90000001000, 0x4000}).then([](co_passage& page) {
+        EXPECT_EQ(page.mailbox.result[0], 1u);
+        ScriptedGuest::leave(page, CO_CALL_POWER_OFF);
+    });
+    ASSERT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_DEBUGGER));
+    EXPECT_EQ(guest.run_page().arg[0], 3u);
+    EXPECT_EQ(guest.run_page().arg[1], 0xffffc90000001000u);
+    EXPECT_EQ(guest.run_page().arg[2], 0x4000u);
+    guest.run_page().result = 1;
     EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_POWER_OFF));
 }
 

@@ -4,6 +4,8 @@
 
 #include "core/cpu_watch.hpp"
 
+#include <utility>
+
 namespace colinux {
 
 namespace {
@@ -90,28 +92,6 @@ TEST_F(VcpuRunTest, InterruptThatAWaitingGuestAcceptedIsTaken)
     }
 }
 
-// A guest that spun with its interrupts off was re-entered after each preemption NMI, since nobody on the host had asked for
-// the CPU: the interrupts that would have asked could not come.
-TEST_F(VcpuRunTest, HostsInterruptsHaveTheirTurnAfterAPreemptionNmi)
-{
-    unsigned before = 0, after = 0;
-    script.calls(CO_CALL_NMI_READY, {1});
-    script.then([&](co_passage& page) {
-        CpuWatch::set_limit(0);
-        CpuWatch::check(0); // kicks
-        CpuWatch::check(0); // sends the NMI
-        CpuWatch::set_limit(6'000'000);
-        before = yields();
-        ScriptedGuest::leave(page, CO_CALL_NMI);
-    });
-    script.then([&](co_passage& page) {
-        after = yields();
-        ScriptedGuest::leave(page, CO_CALL_DEVICE);
-    });
-    guest.run();
-    EXPECT_EQ(after - before, 1u);
-}
-
 TEST_F(VcpuRunTest, InterruptThatWasTakenEarlyIsNotTakenAgain)
 {
     script.calls(CO_CALL_NMI_READY, {1});
@@ -133,6 +113,17 @@ TEST_F(VcpuRunTest, InterruptThatWasTakenEarlyIsNotTakenAgain)
     EXPECT_EQ(host().count("take_interrupt"), 2u) << "once early, once for the second";
 }
 
+// A breakpoint in the kernel's way to common_interrupt(): the guest may stand there for hours.
+TEST_F(VcpuRunTest, InterruptThatWasAcceptedBeforeABreakpointIsTaken)
+{
+    script.then([](co_passage& page) {
+        host().in_service = {0xec};
+        ScriptedGuest::leave(page, CO_CALL_DEBUGGER, {3});
+    });
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_DEBUGGER));
+    EXPECT_TRUE(host().in_service.empty());
+}
+
 TEST_F(VcpuRunTest, YieldIsEager)
 {
     script.calls(CO_CALL_YIELD);
@@ -149,33 +140,30 @@ TEST_F(VcpuRunTest, YieldThatWantsToSleepSleepsWhoeverWantsTheCpu)
     EXPECT_EQ(host().count("yield_eagerly"), 0u);
 }
 
+// Bug: run() looked whether the guest had ended, then turned interrupts off, and entered a guest that had ended between.
+TEST_F(VcpuRunTest, GuestThatEndsAsInterruptsGoOffIsNotEntered)
+{
+    unsigned crossings = 0;
+    host().guest = [&](co_passage& page) {
+        ++crossings;
+        ScriptedGuest::leave(page, CO_CALL_POWER_OFF);
+    };
+    bool ended = false;
+    host().on_interrupts_off = [&] {
+        if (!std::exchange(ended, true))
+            co_core_end_guests(CO_KILL_HOST_ENDS);
+    };
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_KILLED));
+    host().on_interrupts_off = [] {};
+    EXPECT_EQ(crossings, 0u);
+}
+
 TEST_F(VcpuRunTest, InterruptsStayInTheBurstWhileTheHostDoesNotWantTheCpu)
 {
     script.accepts(0x20).accepts(0x21).accepts(0x22);
     guest.run();
     EXPECT_EQ(host().count("interrupts_off"), 1u);
     EXPECT_EQ(host().count("take_interrupt"), 3u);
-}
-
-TEST_F(VcpuRunTest, PreemptionNmiLetsTheHostRunDespiteInterruptsOff)
-{
-    unsigned after = 0;
-    script.calls(CO_CALL_NMI_READY, {1});
-    script.then([](co_passage& page) {
-        FakeCpu::tsc += 100'000'000;
-        host().must_yield = true;
-        co_core_watch_cpu(0);
-        co_core_watch_cpu(0);
-        ScriptedGuest::leave(page, CO_CALL_NMI);
-    });
-    script.then([&](co_passage& page) {
-        after = yields();
-        ScriptedGuest::leave(page, CO_CALL_POWER_OFF);
-    });
-    guest.run();
-    EXPECT_EQ(host().count("send_nmi"), 1u);
-    EXPECT_EQ(after, 1u);
-    EXPECT_GE(guest.stats().preemption_nmis, 1u);
 }
 
 // Bug: a guest that called on and on with interrupts off kept the host's off for ever.
@@ -188,7 +176,7 @@ TEST_F(VcpuRunTest, GuestThatCallsOnAndOnWithInterruptsOffIsPreempted)
         });
     }
     guest.run();
-    EXPECT_NEAR(yields(), 100 / 14, 2) << "at the second time that 6 ms have passed";
+    EXPECT_EQ(yields(), 100u / 32 + 1) << "the clock is looked at after 16 calls, and counts the second time; and when it powers off";
 }
 
 // Bug: a CPU that had stood still for a while was taken back after the guest's next call, and with it the locks that it held.
@@ -416,6 +404,48 @@ TEST_F(VcpuRunTest, ThreadMayMoveToAnotherCpuBetweenBursts)
     guest.run();
     EXPECT_EQ(fake_cpu(0).msr(cpu::Msr::Lstar), host_lstar);
     EXPECT_EQ(fake_cpu(1).msr(cpu::Msr::Lstar), host_lstar);
+}
+
+TEST_F(VcpuRunTest, ExitsAreCountedByWhetherTheGuestsInterruptsWereOn)
+{
+    script.calls(CO_CALL_CLOCK, {}, kOn).calls(CO_CALL_CLOCK).calls(CO_CALL_NMI).calls(CO_CALL_INTERRUPT, {0xec}, kOn);
+    script.calls(CO_CALL_DEVICE, {}, kOn);
+    guest.run();
+    EXPECT_EQ(guest.run_page().progress, 3u);
+    EXPECT_EQ(guest.run_page().stalls, 2u);
+    EXPECT_EQ(guest.run_page().sleep, static_cast<unsigned>(CO_SLEEP_NONE));
+}
+
+TEST_F(VcpuRunTest, RunPageTellsWhatAVcpuWaitsFor)
+{
+    script.calls(CO_CALL_IDLE).then([](co_passage& page) {
+        page.pending = 0;
+        ScriptedGuest::leave(page, CO_CALL_LOCK_WAIT);
+    });
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_INTERRUPTED));
+    EXPECT_EQ(guest.run_page().sleep, static_cast<unsigned>(CO_SLEEP_IDLE));
+    host().must_return = false;
+    guest.page().pending = 1;
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_INTERRUPTED));
+    EXPECT_EQ(guest.run_page().sleep, static_cast<unsigned>(CO_SLEEP_LOCK_WAIT));
+    host().must_return = false;
+    EXPECT_EQ(guest.run(1), static_cast<unsigned>(CO_EXIT_INTERRUPTED));
+    EXPECT_EQ(guest.run_page(1).sleep, static_cast<unsigned>(CO_SLEEP_STOPPED));
+}
+
+TEST_F(VcpuRunTest, GuestIsToldHowLongItWaitedForACpu)
+{
+    host().waited_ns = 500; // before it lent itself to this vCPU
+    host().on_yield = [] { host().waited_ns += 30; };
+    script.calls(CO_CALL_YIELD).calls(CO_CALL_YIELD).then([](co_passage& page) {
+        EXPECT_EQ(page.stolen_ns, 60u);
+        page.stolen_ns = 7; // not the guest's to say
+        ScriptedGuest::leave(page, CO_CALL_YIELD);
+    }).then([](co_passage& page) {
+        EXPECT_EQ(page.stolen_ns, 90u);
+        ScriptedGuest::leave(page, CO_CALL_POWER_OFF);
+    });
+    EXPECT_EQ(guest.run(), static_cast<unsigned>(CO_EXIT_POWER_OFF));
 }
 
 TEST_F(VcpuRunTest, RunPageIsTheOnlyPageOfTheVcpusFile)

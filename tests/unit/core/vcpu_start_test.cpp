@@ -68,6 +68,25 @@ TEST_F(VcpuStartTest, UnknownOwnAndRunningVcpusAreRefused)
     }
 }
 
+// Bug: any cr3 was loaded: with one outside guest RAM the host's CPU died in the passage.
+TEST_F(VcpuStartTest, StateThatNoCpuCanLoadIsRefused)
+{
+    co_u64 cr3 = guest.entry().cr3;
+    for (auto [rip, rsp, root] : {std::array<co_u64, 3>{kRip, kRsp, 0},
+                                  {kRip, kRsp, 0x1000},
+                                  {kRip, kRsp, guest.ram() + TestGuest::kBytes},
+                                  {kRip, kRsp, cr3 + 8},
+                                  {kRip, kRsp, cr3 | 1ull << 63},
+                                  {1ull << 56, kRsp, cr3},
+                                  {kRip, 1ull << 63, cr3}}) {
+        script.calls(CO_CALL_CPU_START, {1, rip, rsp, root});
+        expect_answer(22);
+        run_to_device();
+    }
+    EXPECT_EQ(guest.run(1), static_cast<unsigned>(CO_EXIT_INTERRUPTED)) << "it never started";
+    host().must_return = false;
+}
+
 // Bug: starting a vCPU turned interrupts on in the middle of the starter's burst, with the guest's MSRs live; and took
 // these for the host's.
 TEST_F(VcpuStartTest, StartingVcpuDisturbsNeitherInterruptsNorMsrs)
@@ -77,6 +96,7 @@ TEST_F(VcpuStartTest, StartingVcpuDisturbsNeitherInterruptsNorMsrs)
         page.msr[CO_MSR_LSTAR] = this_cpu().msrs[cpu::Msr::Lstar] = 0x1111;
         ScriptedGuest::leave(page, CO_CALL_CLOCK);
     });
+    host().history.clear();
     start(1);
     expect_answer(0);
     run_to_device();

@@ -42,8 +42,8 @@ TEST(GraftLinker, GroupsStartOnPages)
     EXPECT_LT(graft.address("co_entry"), CO_GRAFT_VIRT + graft.text_bytes);
     EXPECT_GE(graft.address("constant_pointer"), CO_GRAFT_VIRT + graft.text_bytes);
     EXPECT_LT(graft.address("constant_pointer"), CO_GRAFT_VIRT + graft.read_only_end);
-    EXPECT_GE(graft.address("co_passages"), CO_GRAFT_VIRT + graft.read_only_end);
-    EXPECT_EQ(graft.address("co_passage_code") % 4096, 0u);
+    EXPECT_GE(graft.address("co_boot_info"), CO_GRAFT_VIRT + graft.read_only_end);
+    EXPECT_EQ(graft.address("co_boot_info") % 4096, 0u);
 }
 
 TEST(GraftLinker, AbsoluteAndRelativeRelocations)
@@ -67,11 +67,11 @@ TEST(GraftLinker, CallReachesTheKernel)
 TEST(GraftLinker, FixupsAreRelocatedAndNamed)
 {
     LinkedGraft graft = link(kernel_symbols());
-    ASSERT_EQ(graft.fixups.size(), 6u);
+    ASSERT_EQ(graft.fixups.size(), 7u);
     EXPECT_EQ(graft.fixups[0].entry.address, FakeKernel::kPageDirectory + 508 * 8);
     EXPECT_EQ(graft.fixups[0].name, "level2_fixmap_pgt+4064");
-    EXPECT_EQ(graft.fixups[1].entry.address, 0u); // absent weak symbol, in spite of the offset
-    EXPECT_EQ(graft.fixups[3].entry.value, graft.address("calls_the_kernel"));
+    EXPECT_EQ(graft.fixups[2].entry.address, 0u); // absent weak symbol, in spite of the offset
+    EXPECT_EQ(graft.fixups[4].entry.value, graft.address("calls_the_kernel"));
 }
 
 TEST(GraftLinker, AbsentSymbolIsNamed)
@@ -103,7 +103,7 @@ TEST(GraftObject, ReleaseAndLayoutsAreRead)
 TEST(GraftObject, OtherFilesAreRefused)
 {
     EXPECT_EQ(failure_of([] { GraftObject::parse(Bytes(5000), "x"); }).code(), ExitCode::NoGraft);
-    EXPECT_EQ(failure_of([] { GraftObject::parse(with_text(graft_bytes("r"), "colinux_graft=1", "colinux_graft=9"), "x"); }).code(), ExitCode::NoGraft);
+    EXPECT_EQ(failure_of([] { GraftObject::parse(with_text(graft_bytes("r"), "colinux_graft=3", "colinux_graft=9"), "x"); }).code(), ExitCode::NoGraft);
     EXPECT_EQ(failure_of([] { GraftObject::read("/nonexistent/graft.o"); }).code(), ExitCode::NoGraft);
 }
 

@@ -22,20 +22,17 @@ extern int kernel_function(void);
 extern char pv_ops[], level2_fixmap_pgt[], secondary_startup_64[];
 extern char not_in_any_kernel[] __attribute__((weak));
 
-__asm__(".section .text.passage,\"ax\"\n"
-	".balign 4096\n"
-	".globl co_passage_code\n"
-	"co_passage_code: .skip 4096\n"
-	".text\n"
-	".globl co_entry, co_early_nmi, co_early_mce, reads_per_cpu\n"
+__asm__(".text\n"
+	".globl co_entry, co_early_debug, co_early_breakpoint, co_early_nmi, co_early_mce, reads_per_cpu\n"
 	"co_entry: jmp *%rdi\n"
+	"co_early_debug: iretq\n"
+	"co_early_breakpoint: iretq\n"
 	"co_early_nmi: iretq\n"
 	"co_early_mce: iretq\n"
 	"reads_per_cpu: movq %gs:" PER_CPU_VARIABLE ", %rax\n"
 	"ret\n"
 	".section .data\n");
 
-PAGE struct page { char bytes[4096]; } co_passages[CO_MAX_VCPUS];
 PAGE struct co_boot_info co_boot_info;
 co_u64 co_early_idt[40];
 
@@ -49,10 +46,11 @@ void *variable_pointer = &variable_pointer;
 void *absent_pointer = not_in_any_kernel;
 
 __attribute__((section(".modinfo"), used)) static const char modinfo[] =
-	"colinux_graft=1\0vermagic=RELEASE________________________________ SMP preempt mod_unload";
+	"colinux_graft=3\0vermagic=RELEASE________________________________ SMP preempt mod_unload";
 
 __attribute__((section(".colinux.fixups"), used)) static const struct co_graft_fixup fixups[] = {
-	{CO_FIXUP_PTE, 0, (co_u64)(level2_fixmap_pgt + 508 * 8), 0, 0},
+	{CO_FIXUP_PTE, 0, (co_u64)(level2_fixmap_pgt + 508 * 8), CO_PTE_GRAFT, 0},
+	{CO_FIXUP_PTE, 0, (co_u64)(level2_fixmap_pgt + 509 * 8), CO_PTE_PASSAGE, 0},
 	{CO_FIXUP_WRITE64, CO_FIXUP_OPTIONAL, (co_u64)(not_in_any_kernel + 8), 1, 0},
 	{CO_FIXUP_KEEP_CR4, 0, (co_u64)secondary_startup_64, 0x400, 0},
 	{CO_FIXUP_JUMP, CO_FIXUP_MULTI_CPU | EXPECT_FUNCTION, (co_u64)kernel_function, (co_u64)calls_the_kernel, FUNCTION_BYTES},
