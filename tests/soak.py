@@ -32,7 +32,7 @@ def lab_runs(report, scripts, dice, number):
     """(name, function that runs and reports it) of each lab test: round `number`, each with a CPU model that the dice chose."""
     for name, path in scripts.items():
         model = dice.choice(CPU_MODELS)
-        environment = {} if model == CPU_MODELS[0] else {"COLINUX_LAB_CPU": model}
+        environment = {"SEED": str(dice.randrange(1, 2**31))} | ({} if model == CPU_MODELS[0] else {"COLINUX_LAB_CPU": model})
         yield f"{name}, round {number}, {model}", functools.partial(groups.run_script, report, path=path, environment=environment, again=False)
 
 

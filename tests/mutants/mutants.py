@@ -77,7 +77,7 @@ MUTANTS = [
            "std::memcmp(bytes.data(), &expected, sizeof kMagic)", LOADER),
     # ring 0, in the lab
     Mutant("GS base is not saved", "core/arch/x86_64/world_switch.S", "\trdgsbase %rax\n\tmovq\t%rax, WORLD_GS_BASE(%rsi)\n", "",
-           "tests/payloads/witness.test"),
+           "tests/payloads/state.test"),
     Mutant("the host reschedules as if nothing preempted itself", "host/linux/cpu.c", "\t\tif (co_need_resched())\n\t\t\tschedule();\n", "\t\tcond_resched();\n",
            "tests/system/host_preemption.test"),
     Mutant("no preemption NMI is sent", "host/linux/cpu.c", "\tapic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);\n", "", "tests/payloads/stuck.test"),

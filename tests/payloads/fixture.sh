@@ -2,6 +2,7 @@
 # For the tests of this folder: sourced at their start, from the checkout's root. See in_lab.sh for what a script
 # inside the lab can say.
 set -eu
+SEED=${SEED:-1} # what is random is the same again with the same SEED
 
 # in_lab [LAB OPTION...] SCRIPT: runs SCRIPT in the lab's host with the payloads at hand, and checks that the host is
 # well afterwards. Fails with SCRIPT's output when either fails.
@@ -14,7 +15,7 @@ in_lab() {
     echo "$1" >"$script"
     # shellcheck disable=SC2086 # options are words
     lab/lab run $options --timeout "$left" --put build/release/tests/payloads:payloads --put "$script:script" \
-        --put tests/payloads/in_lab.sh:in_lab.sh --put build/nmi_sender:nmi_sender -- \
+        --put tests/payloads/in_lab.sh:in_lab.sh --put build/nmi_sender:nmi_sender --put build/host_state:host_state -- \
         'cd /root/payloads && sh -euc ". ../in_lab.sh; . ../script" && sh -euc ". ../in_lab.sh; host_is_well"'
 }
 deadline=$(($(cut -d. -f1 /proc/uptime) + ${COLINUX_TEST_SECONDS:-1500})) # as for the system tests: all labs of a test share it
@@ -30,4 +31,4 @@ in_each_lab() {
     done
 }
 
-tests/payloads/nmi_sender/build
+tests/payloads/build_modules

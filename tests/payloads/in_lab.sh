@@ -4,9 +4,9 @@ set -eu
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-# payload NAME [COUNT]: it must power itself off without failures
+# payload NAME [COUNT [SEED]]: it must power itself off without failures
 payload() {
-    ./run_payload "$1.payload" "${2:-1}" >"$1.out" || { cat "$1.out"; fail "payload $*"; }
+    ./run_payload "$1.payload" "${2:-1}" "${3:-0}" >"$1.out" || { cat "$1.out"; fail "payload $*"; }
     cat "$1.out"
 }
 
@@ -26,13 +26,40 @@ killed_payload() {
     test "$(cat /sys/module/colinux/parameters/guests)" = 0 || fail "payload $1 outlived its process"
 }
 
-# Processes of the host that watch their own registers, one per CPU; witnesses_agree ends them
+# Processes of the host that watch their own registers, one per CPU; witnesses_agree ends them. start_witnesses SEED
 start_witnesses() {
-    for cpu in 0 1; do ./witness $cpu & eval "witness$cpu=$!"; done
+    for cpu in 0 1; do ./witness $cpu "$1" & eval "witness$cpu=$!"; done
 }
 witnesses_agree() {
     kill -TERM "$witness0" "$witness1"
     wait "$witness0" && wait "$witness1" || fail "a process of the host found its registers changed"
+}
+
+# state COUNT SEED: the randomised-state test. A guest on CPU 1, a witness on each CPU, the host's ring 0 watched.
+state() {
+    insmod ../host_state/"$(uname -r)"/host_state.ko
+    start_witnesses "$2"
+    echo "payload state $1 $2"
+    taskset 2 ./run_payload state.payload "$1" "$2" >state.out || { cat state.out; fail "payload state $1 $2"; }
+    cat state.out
+    witnesses_agree
+    rmmod host_state
+    dmesg | grep 'host_state: ' | tail -n 20
+    dmesg | grep -q 'host_state: checks [1-9][0-9]* failures 0$' || fail "the host's own state changed"
+}
+
+# holding_kvm COMMAND...: with KVM loaded and VMX or SVM on, as on a host that runs KVM's guests too
+holding_kvm() {
+    kvm=kvm_intel
+    ! grep -q AuthenticAMD /proc/cpuinfo || kvm=kvm_amd
+    modprobe $kvm
+    ./kvm_holder & holder=$!
+    sleep 1
+    test -d /proc/$holder || fail "KVM has no guest"
+    "$@"
+    kill $holder
+    wait $holder 2>/dev/null || true
+    rmmod $kvm
 }
 
 # storm NAME COUNT PAUSE: payload NAME on CPU 1 while NMIs are sent there, each PAUSE microseconds after the last

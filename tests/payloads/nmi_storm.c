@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Crosses `count` times while NMIs arrive anywhere (nmi_sender): in the guest, in the passage, in the host.
  * value[0] = those that the guest's own entry took. */
-#include "nmi_gate.h"
+#include "gates.h"
 
 void payload(struct co_passage *passage)
 {

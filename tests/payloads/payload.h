@@ -19,6 +19,7 @@
 
 struct payload_result {
 	co_u64 count;    /* the runner passes it in, e.g. iterations */
+	co_u64 seed;     /* likewise, for payloads that are random */
 	co_u64 done;     /* how many were */
 	co_u64 failures; /* each payload says what it counts */
 	co_u64 value[16];

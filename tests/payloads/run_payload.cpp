@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// run_payload FILE [COUNT [vcpu-alone]]: runs a payload guest (payload.h) straight on the driver's ioctls and prints what
+// run_payload FILE [COUNT [SEED [vcpu-alone]]]: runs a payload guest (payload.h) straight on the driver's ioctls and prints what
 // came of it, one "name value" per line. Exit code 0 when the guest powered itself off without failures; 1 otherwise.
 // vcpu-alone: nothing but the vCPU's file keeps the guest alive while it runs, and nothing is printed.
 #include "payload.h"
@@ -41,7 +41,7 @@ int request(int fd, unsigned long code, void* argument, const char* what)
 int main(int argc, char** argv)
 {
     if (argc < 2)
-        return std::fprintf(stderr, "usage: run_payload FILE [COUNT [vcpu-alone]]\n"), 2;
+        return std::fprintf(stderr, "usage: run_payload FILE [COUNT [SEED [vcpu-alone]]]\n"), 2;
     std::ifstream file{argv[1], std::ios::binary};
     std::vector<char> image{std::istreambuf_iterator<char>{file}, {}};
     if (image.empty())
@@ -67,6 +67,7 @@ int main(int argc, char** argv)
     std::memcpy(ram + PAYLOAD_IMAGE_PAGE * CO_PAGE_SIZE, image.data(), image.size());
     auto* result = reinterpret_cast<payload_result*>(ram + PAYLOAD_RESULT_PAGE * CO_PAGE_SIZE);
     result->count = argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 1;
+    result->seed = argc > 3 ? std::strtoull(argv[3], nullptr, 0) : 0;
     std::uint64_t root = build_window_tables(ram, range.phys, info.host_cr4 & 1 << 12);
 
     co_set_passage passage{range.phys + kPassageTableOffset, {}};
@@ -81,7 +82,7 @@ int main(int argc, char** argv)
     entry.cr3 = root;
     entry.rdi = create.passage_virt;
     request(vcpu, CO_SET_ENTRY, &entry, "CO_SET_ENTRY");
-    bool vcpu_alone = argc > 3 && std::strcmp(argv[3], "vcpu-alone") == 0;
+    bool vcpu_alone = argc > 4 && std::strcmp(argv[4], "vcpu-alone") == 0;
     if (vcpu_alone) {
         munmap(map, range.bytes);
         close(guest);
@@ -94,8 +95,8 @@ int main(int argc, char** argv)
         return run->exit == CO_EXIT_POWER_OFF ? 0 : 1;
     co_guest_stats stats{};
     request(guest, CO_GET_GUEST_STATS, &stats, "CO_GET_GUEST_STATS");
-    std::printf("exit %u\narg0 %llu\narg1 %llu\ndone %llu\nfailures %llu\nswitches %llu\nnmis %llu\npassage_nmis %llu\ntext %.256s\n",
-                run->exit, run->arg[0], run->arg[1], result->done, result->failures, stats.switches, stats.nmis,
+    std::printf("seed %llu\nexit %u\narg0 %llu\narg1 %llu\ndone %llu\nfailures %llu\nswitches %llu\nnmis %llu\npassage_nmis %llu\ntext %.256s\n",
+                result->seed, run->exit, run->arg[0], run->arg[1], result->done, result->failures, stats.switches, stats.nmis,
                 stats.passage_nmis, result->text);
     for (unsigned i = 0; i < 16; ++i) {
         if (result->value[i])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Spins with interrupts off forever; only an NMI gets the CPU back. */
-#include "nmi_gate.h"
+#include "gates.h"
 
 void payload(struct co_passage *passage)
 {

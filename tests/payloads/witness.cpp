@@ -1,72 +1,182 @@
 // SPDX-License-Identifier: GPL-2.0
-// witness CPU: a process of the host beside a guest on that CPU. Keeps known values in its SSE and general registers,
-// across system calls and preemption, until SIGTERM. Exit code 0: they were never different.
+// witness CPU SEED: a process of the host beside a guest on that CPU; the host's half of the randomised-state test. Keeps
+// random values in all its registers (general, RFLAGS, selectors and bases, extended state, a breakpoint by perf), across
+// preemption and system calls, until SIGTERM. Exit code 0: they were never different.
+#include "xsave_area.h"
+
+#include <asm/ldt.h>
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
 #include <sched.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <unistd.h>
+
+struct Held { // witness_hold.S counts on this order
+    std::uint64_t general[16], rflags, fs_base, gs_base;
+    std::uint16_t selectors[4]; // DS ES FS GS
+    std::uint64_t components, pauses, yields, has_bases, has_xsave;
+};
+static_assert(offsetof(Held, has_xsave) == 24 * 8);
+
+extern "C" {
+Held held;
+xsave_area held_fpu;
+volatile std::uint32_t watched;
+void hold();
+}
 
 namespace {
 
-volatile std::sig_atomic_t stopped = 0;
+constexpr std::uint64_t kRandomRflags = 0x244cd5; // CF PF AF ZF SF DF OF NT AC ID
+constexpr std::uint16_t kUserData = 0x2b, kLdtData = 0x7;
+constexpr std::uint64_t kMostPauses = 4000;
+constexpr unsigned kHwcap2FsGsBase = 1 << 1;
+constexpr unsigned kTscAuxCpu = 0xfff; // Linux: node << 12 | CPU
 
-struct alignas(16) State {
-    std::uint64_t vector[32], general[5]; // XMM0..15; RBX R12..R15
-    std::uint32_t mxcsr;
-};
-
-// Loads `in`, gives the CPU away a few times, spins a little, stores to `out`.
-void hold(const State& in, State& out)
+[[noreturn]] void fail(const char* what)
 {
-    asm volatile("push %%rbx; push %%r12; push %%r13; push %%r14; push %%r15; push %%rbp\n\t"
-                 "mov %0, %%rbp\n\t"
-                 "push %1\n\t"
-                 ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n\tmovdqa \\n*16(%%rbp), %%xmm\\n\n\t.endr\n\t"
-                 "mov 256(%%rbp), %%rbx; mov 264(%%rbp), %%r12; mov 272(%%rbp), %%r13; mov 280(%%rbp), %%r14; mov 288(%%rbp), %%r15\n\t"
-                 "ldmxcsr 296(%%rbp)\n\t"
-                 "mov $20, %%r8d\n"
-                 "1:\tmov %2, %%eax; syscall\n\t" // sched_yield
-                 "mov $200, %%edx\n"
-                 "2:\tpause; dec %%edx; jnz 2b\n\t"
-                 "dec %%r8d; jnz 1b\n\t"
-                 "pop %%rbp\n\t"
-                 ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n\tmovdqa %%xmm\\n, \\n*16(%%rbp)\n\t.endr\n\t"
-                 "mov %%rbx, 256(%%rbp); mov %%r12, 264(%%rbp); mov %%r13, 272(%%rbp); mov %%r14, 280(%%rbp); mov %%r15, 288(%%rbp)\n\t"
-                 "stmxcsr 296(%%rbp)\n\t"
-                 "pop %%rbp; pop %%r15; pop %%r14; pop %%r13; pop %%r12; pop %%rbx"
-                 :
-                 : "D"(&in), "S"(&out), "i"(SYS_sched_yield)
-                 : "rax", "rcx", "rdx", "r8", "r11", "memory", "cc");
+    std::fprintf(stderr, "witness: %s: %s\n", what, std::strerror(errno));
+    std::exit(2);
+}
+
+void stay_on(unsigned cpu)
+{
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(cpu, &cpus);
+    if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
+        fail("sched_setaffinity");
+}
+
+// A descriptor in the LDT, so that this process has one
+void make_ldt()
+{
+    user_desc data{};
+    data.limit = 0xfffff;
+    data.seg_32bit = data.limit_in_pages = data.useable = 1;
+    if (syscall(SYS_modify_ldt, 1, &data, sizeof(data)) != 0)
+        fail("modify_ldt");
+}
+
+int count_writes_of_watched()
+{
+    perf_event_attr event{};
+    event.type = PERF_TYPE_BREAKPOINT;
+    event.size = sizeof(event);
+    event.bp_type = HW_BREAKPOINT_W;
+    event.bp_addr = reinterpret_cast<std::uintptr_t>(&watched);
+    event.bp_len = HW_BREAKPOINT_LEN_4;
+    event.exclude_kernel = event.exclude_hv = event.pinned = 1;
+    int fd = static_cast<int>(syscall(SYS_perf_event_open, &event, 0, -1, -1, 0));
+    if (fd < 0)
+        fail("perf_event_open");
+    return fd;
+}
+
+void find_features()
+{
+    held.has_bases = (getauxval(AT_HWCAP2) & kHwcap2FsGsBase) != 0;
+    held.has_xsave = cpuid(1, 0).ecx >> 27 & 1;
+    held.components = held.has_xsave ? read_xcr0() & XCR0_RANDOMISED : XCR0_X87 | XCR0_SSE;
+    asm volatile("fxsave64 %0" : "+m"(held_fpu)); // for mxcsr_mask
+}
+
+std::uint16_t random_selector()
+{
+    constexpr std::uint16_t kChoice[4] = {0, kUserData, kLdtData, kLdtData};
+    return kChoice[random_bits() & 3];
+}
+
+void choose()
+{
+    for (std::uint64_t& word : held.general)
+        word = random_bits();
+    held.rflags = 0x202 | (random_bits() & kRandomRflags);
+    held.fs_base = random_canonical();
+    held.gs_base = random_canonical();
+    for (std::uint16_t& selector : held.selectors)
+        selector = random_selector();
+    held.pauses = 1 + random_bits() % kMostPauses;
+    held.yields = random_bits() & 1;
+    randomise(&held_fpu, held.components);
+    if (held.components & XCR0_PKRU)
+        *pkru_of(&held_fpu) &= ~3u; // our own memory has key 0
+}
+
+bool tsc_aux_is(unsigned cpu)
+{
+    if (!(cpuid(0x80000001, 0).edx >> 27 & 1))
+        return true;
+    std::uint32_t low, high, aux;
+    asm volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(aux));
+    return (aux & kTscAuxCpu) == cpu;
+}
+
+// What a difference was in, for the report
+const char* difference(const Held& before, const xsave_area& fpu_before)
+{
+    if (std::memcmp(before.general, held.general, sizeof(held.general)) != 0)
+        return "general registers";
+    if (before.rflags != held.rflags)
+        return "RFLAGS";
+    if (std::memcmp(before.selectors, held.selectors, held.has_bases ? 8 : 4) != 0)
+        return "selectors";
+    if (before.fs_base != held.fs_base || before.gs_base != held.gs_base)
+        return "bases";
+    if (!same_contents(&fpu_before, &held_fpu))
+        return "extended state";
+    return nullptr;
+}
+
+bool asked_to_stop(const sigset_t& stop)
+{
+    timespec now{};
+    return sigtimedwait(&stop, nullptr, &now) == SIGTERM;
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
-    if (argc != 2)
-        return std::fprintf(stderr, "usage: witness CPU\n"), 2;
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    CPU_SET(std::atoi(argv[1]), &cpus);
-    if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
-        return std::perror("witness"), 2;
-    std::signal(SIGTERM, [](int) { stopped = 1; });
+    if (argc != 3)
+        return std::fprintf(stderr, "usage: witness CPU SEED\n"), 2;
+    unsigned cpu = std::strtoul(argv[1], nullptr, 0);
+    random_state = std::strtoull(argv[2], nullptr, 0) + cpu;
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigprocmask(SIG_BLOCK, &stop, nullptr); // no handler may run on a random stack
+    stay_on(cpu);
+    make_ldt();
+    find_features();
+    int breakpoint = count_writes_of_watched();
 
-    unsigned long rounds = 0, failures = 0;
-    State in{}, out{};
-    for (; !stopped; ++rounds) {
-        for (std::uint64_t& word : in.vector)
-            word = word * 6364136223846793005u + rounds + 1;
-        for (std::uint64_t& word : in.general)
-            word = word * 6364136223846793005u + rounds + 3;
-        in.mxcsr = 0x1f80 | (rounds & 3) << 13;
-        hold(in, out);
-        failures += std::memcmp(&in, &out, offsetof(State, mxcsr) + sizeof(in.mxcsr)) != 0;
+    std::uint64_t rounds = 0, failures = 0, hits = 0;
+    for (; rounds == 0 || !asked_to_stop(stop); ++rounds) { // one at least: Bochs is slow
+        choose();
+        Held before = held;
+        static xsave_area fpu_before;
+        fpu_before = held_fpu;
+        hold();
+        const char* wrong = tsc_aux_is(cpu) ? difference(before, fpu_before) : "TSC_AUX";
+        if (wrong && failures++ == 0)
+            std::printf("witness on %u: round %lu: %s differ\n", cpu, rounds, wrong);
     }
-    std::printf("witness on %s: %lu rounds, %lu failures\n", argv[1], rounds, failures);
-    return failures != 0 || rounds == 0;
+    if (read(breakpoint, &hits, sizeof(hits)) != sizeof(hits))
+        fail("read of the breakpoint's count");
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    std::printf("witness on %u, seed %s: %lu rounds, %ld time slices, %lu failures, %lu of %lu breakpoints\n", cpu, argv[2], rounds,
+                usage.ru_nivcsw, failures, hits, rounds);
+    return failures != 0 || rounds == 0 || hits != rounds;
 }
