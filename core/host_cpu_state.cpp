@@ -76,7 +76,6 @@ void HostCpuState::enter_guest_mode(InterruptsOff& off, co_passage& page)
         if (!is_per_switch(i) && features.msr[i] && page.msr[i] != host_msr_[i])
             cpu::write_msr(kMsrs[i], page.msr[i]);
     }
-    stop_debug_store();
     save_host_user_state();
     page.user.load = 1; // by world_switch.S
     host_pkru_ = features.pku ? cpu::read_pkru() : 0;
@@ -127,7 +126,8 @@ void HostCpuState::exchange_user_state(co_passage& page)
     cpu::write_fs_base(host_fs_base_);
 }
 
-// The host's perf may have the CPU write records to a buffer at a *linear* address: not in the guest's tables.
+// The host's perf may have the CPU write records to a buffer at a *linear* address: not in the guest's tables. It turns that on and off
+// in its handlers, also in those that run amid a burst.
 void HostCpuState::stop_debug_store()
 {
     host_debug_ctl_ = features.debug_store ? cpu::read_msr(cpu::Msr::DebugCtl) & (kDebugCtlTr | kDebugCtlBts) : 0;
@@ -144,6 +144,7 @@ void HostCpuState::resume_debug_store()
         cpu::write_msr(cpu::Msr::DebugCtl, cpu::read_msr(cpu::Msr::DebugCtl) | host_debug_ctl_);
     if (host_pebs_enable_)
         cpu::write_msr(cpu::Msr::PebsEnable, host_pebs_enable_);
+    host_debug_ctl_ = host_pebs_enable_ = 0;
 }
 
 // ---- per crossing -------------------------------------------------------------------------------------------
@@ -153,6 +154,7 @@ void HostCpuState::host_has_run(InterruptsOff&, co_passage& page)
     host_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
     if (cpu::read_cr2() != guest_cr2_)
         cpu::write_cr2(guest_cr2_);
+    stop_debug_store();
     differs_ = per_switch_differs(page);
 }
 

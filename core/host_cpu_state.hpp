@@ -27,8 +27,10 @@ public:
 
     void enter_guest_mode(InterruptsOff&, co_passage& page);
     void leave_guest_mode(InterruptsOff&, co_passage& page);
+    // Before each handler of the host: perf's own state must be in force when it looks, and when it changes it.
+    void host_will_run(InterruptsOff&) { resume_debug_store(); }
     // Before the first crossing of a burst, and whenever a handler of the host has run since the last one: it may have set
-    // breakpoints, or taken a page fault.
+    // breakpoints, taken a page fault, or turned on PEBS or BTS.
     void host_has_run(InterruptsOff&, co_passage& page);
     void before_switch(InterruptsOff& off, co_passage& page)
     {
@@ -97,7 +99,7 @@ private:
     std::uint32_t host_pkru_{}, guest_pkru_{};
     cpu::Selectors host_selectors_{};
     std::uint64_t host_fs_base_{}, host_kernel_gs_base_{};
-    std::uint64_t host_debug_ctl_{}, host_pebs_enable_{};
+    std::uint64_t host_debug_ctl_{}, host_pebs_enable_{}; // what stop_debug_store() took away; 0: nothing
     bool host_has_pebs_{};
     DebugRegisters host_debug_{}, guest_debug_{};
     std::uint64_t host_dr7_{};

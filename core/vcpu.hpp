@@ -71,13 +71,13 @@ private:
     Next serve_in_a_row(InterruptsOff& off, std::uint64_t since);
     void cross(InterruptsOff& off);
     void resume_after_host(InterruptsOff& off);
-    void serve_what_the_passage_saw();
+    void serve_what_the_passage_saw(InterruptsOff& off);
     Next serve(InterruptsOff& off, co_mailbox& mail);
     void look_at_manners(unsigned call);
     Next after_preemption(Next next);
     void let_others_run();
     void leave_suspects();
-    void take_accepted_interrupts();
+    void take_accepted_interrupts(InterruptsOff& off);
     Next ask_user(unsigned exit, const co_mailbox& mail);
     Next start_other(co_mailbox& mail);
     Next end_guest(unsigned exit, const co_mailbox& mail);

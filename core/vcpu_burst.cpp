@@ -77,7 +77,7 @@ Vcpu::Next Vcpu::burst()
     else
         times_preempted_ = 0;
     if (taken_off_ || monitor_.ended())
-        take_accepted_interrupts();
+        take_accepted_interrupts(off);
     cpu_state_.leave_guest_mode(off, page);
     return next;
 }
@@ -120,7 +120,7 @@ void Vcpu::let_others_run()
     cpu_state_.after_switch(off, page);
     mode_.store(Mode::Host, std::memory_order_release); // a kick too many does no harm
     if (page.saw) [[unlikely]]
-        serve_what_the_passage_saw();
+        serve_what_the_passage_saw(off);
 }
 
 // Calls that the guest made with its interrupts off, and must continue after at once; up to one that is none, or until they have
@@ -160,13 +160,14 @@ void Vcpu::let_others_run()
 // The guest may have been stopped (by a preemption NMI, by its own end, by a lock that its kernel takes on the way to the
 // handler, such as jiffies_lock) after its CPU accepted an interrupt and before it handed that over. The host must not
 // wait for it: no interrupt of that priority would come any more.
-void Vcpu::take_accepted_interrupts()
+void Vcpu::take_accepted_interrupts(InterruptsOff& off)
 {
     constexpr unsigned kVectors = 256;
     for (unsigned limit = kVectors; limit > 0; --limit) {
         unsigned vector = co_os_vector_in_service();
         if (vector < 32 || vector >= kVectors)
             return;
+        cpu_state_.host_will_run(off);
         co_os_take_interrupt(vector);
         host_ran_ = true;
     }
@@ -182,10 +183,11 @@ void Vcpu::resume_after_host(InterruptsOff& off)
     cpu_state_.host_has_run(off, passage_.page());
 }
 
-void Vcpu::serve_what_the_passage_saw()
+void Vcpu::serve_what_the_passage_saw(InterruptsOff& off)
 {
     co_u64 saw = passage_.page().saw;
     passage_.page().saw = 0;
+    cpu_state_.host_will_run(off);
     if (saw & CO_SAW_NMI) {
         ++passage_nmis_;
         co_os_take_nmi();
@@ -230,11 +232,13 @@ void Vcpu::look_at_manners(unsigned call)
             break;
         // The guest's word is not enough: some vectors stop a CPU. And the host may have taken it early, see above
         if (co_os_vector_is_due(arg0)) {
+            cpu_state_.host_will_run(off);
             co_os_take_interrupt(arg0);
             host_ran_ = true;
         }
         return Next::MayYield;
     case CO_CALL_NMI:
+        cpu_state_.host_will_run(off);
         co_os_take_nmi();
         host_ran_ = true;
         // Whatever the guest says of its interrupts: when they were on this is an exit like any other, and one that says so
@@ -245,6 +249,7 @@ void Vcpu::look_at_manners(unsigned call)
         suspect_ |= preempted_;
         return taken_off_ ? Next::MayYield : Next::Reenter;
     case CO_CALL_MCE:
+        cpu_state_.host_will_run(off);
         co_os_take_machine_check();
         host_ran_ = true;
         return Next::Reenter;

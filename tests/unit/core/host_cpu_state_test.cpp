@@ -5,6 +5,7 @@
 #include "core/host_cpu_state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace colinux {
 
@@ -376,6 +377,41 @@ TEST_F(HostCpuStateTest, PebsAndBtsOfTheHostRestWhileTheGuestRuns)
     });
     EXPECT_EQ(this_cpu().msr(Msr::PebsEnable), 1u);
     EXPECT_EQ(this_cpu().msr(Msr::DebugCtl), 0xc0u);
+}
+
+// Bug: PEBS was stopped once per burst. An interrupt amid one in which the host's perf turned it on left it on in the guest, where its
+// records go to an address of the guest's; and what was noted at the start was written back at the end, also when perf had gone.
+TEST_F(HostCpuStateTest, PebsThatAHandlerTurnsOnOrOffIsAsItSaysWhenItRuns)
+{
+    this_cpu().msrs[Msr::MiscEnable] = 0;
+    this_cpu().msrs[Msr::PebsEnable] = 1;
+    this_cpu().msrs[Msr::DebugCtl] = 0;
+    this_cpu().leaves[{1, 0}].edx |= 1u << 21;
+    begin();
+    InterruptsOff off;
+    state.enter_guest_mode(off, page);
+    std::uint64_t last = 1;
+    for (std::uint64_t next : {3u, 2u, 0u}) {
+        crossing(off, [] { EXPECT_EQ(this_cpu().msr(Msr::PebsEnable), 0u); });
+        state.host_will_run(off);
+        host_handler(off, [&] { EXPECT_EQ(std::exchange(this_cpu().msrs[Msr::PebsEnable], next), last) << "what perf had left there"; });
+        EXPECT_EQ(this_cpu().msr(Msr::PebsEnable), 0u);
+        last = next;
+    }
+    state.leave_guest_mode(off, page);
+    EXPECT_EQ(this_cpu().msr(Msr::PebsEnable), 0u);
+}
+
+// As doorbells have it: no handler of the host
+TEST_F(HostCpuStateTest, CallsOfTheGuestDoNotTouchPebs)
+{
+    this_cpu().msrs[Msr::MiscEnable] = 0;
+    this_cpu().msrs[Msr::PebsEnable] = 1;
+    this_cpu().msrs[Msr::DebugCtl] = 0;
+    this_cpu().leaves[{1, 0}].edx |= 1u << 21;
+    begin();
+    burst([] {}, [] {}, [] {});
+    EXPECT_EQ(this_cpu().writes_of(Msr::PebsEnable), 2u);
 }
 
 TEST_F(HostCpuStateTest, UserStateIsTheGuestsInTheBurstAndTheHostsAfterIt)
