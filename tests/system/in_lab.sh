@@ -77,7 +77,8 @@ small_initrd() {
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
-exec </dev/hvc0 >/dev/hvc0 2>&1
+console=/dev/hvc0; [ -c \$console ] || console=/dev/console
+exec <\$console >\$console 2>&1
 $2
 poweroff -f
 sleep 1000
