@@ -97,6 +97,8 @@ void co_console_line(void);        /* before line 0 is handled */
 void co_shutdown_init(void);       /* shutdown.c */
 void co_orderly_stop(void);        /* CO_PENDING_STOP; hard interrupt context */
 void co_debugger_init(void);       /* debugger.c */
+void co_take_ports(void);          /* resources.c */
+void co_take_memory(void);
 void co_initcalls_init(void);      /* initcalls.c */
 void co_transport_start(void);     /* transport.c; after the last initcall */
 

@@ -96,6 +96,7 @@ void co_arch_setup(void)
 	co_filter_msr_reads();
 	hide_firmware();
 	hide_devices();
+	co_take_ports();
 	take_interrupts();
 	co_time_init();
 	co_smp_init();

@@ -19,7 +19,6 @@
 #define MAX_DELTA_TICKS 0x7fffffffffffull
 #define CLOCK_TRIES 50
 #define CLOCK_TOLERANCE_NS (100 * NSEC_PER_USEC)
-#define MOST_BEHIND_NS (100 * NSEC_PER_USEC)
 #define SLACK_DIVISOR 200 /* of a millisecond: 5 us */
 
 extern __u32 cpu_caps_set[];
@@ -126,7 +125,6 @@ static void start_event_device(void)
 	device->set_state_oneshot_stopped = stop_event;
 	clockevents_config_and_register(device, co_boot_info.tsc_khz * 1000, MIN_DELTA_TICKS, MAX_DELTA_TICKS);
 }
-
 
 /* What the host gave to others although this CPU had work: `steal` in /proc/stat */
 static u64 steal_clock(int cpu)
