@@ -95,6 +95,7 @@ void co_console_instantiate(void); /* console.c */
 int co_console_start(void);        /* device initcall */
 void co_console_line(void);        /* before line 0 is handled */
 void co_shutdown_init(void);       /* shutdown.c */
+void co_refuse_sleep(void);        /* after the kernel's initcalls */
 void co_orderly_stop(void);        /* CO_PENDING_STOP; hard interrupt context */
 void co_debugger_init(void);       /* debugger.c */
 void co_take_ports(void);          /* resources.c */

@@ -49,6 +49,7 @@ static int last(void)
 	if (!console_has_place)
 		co_console_start();
 	co_take_memory();
+	co_refuse_sleep();
 	co_set_clock();
 	co_count_stolen_time();
 	co_transport_start();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * How the guest ends: each way is one call that does not return. Nothing here touches a reset register, a power
- * management port or another CPU. A kexec would overwrite the graft: refused.
+ * management port or another CPU. A kexec would overwrite the graft: refused. So is sleep, from which nothing would wake it.
  */
 #include <linux/console.h>
 #include <linux/kexec.h>
@@ -10,6 +10,7 @@
 #include <linux/pm.h>
 #include <linux/reboot.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 #include <linux/workqueue.h>
 #include <asm/irqflags.h>
 #include <asm/ptrace.h>
@@ -18,6 +19,7 @@
 #include "graft.h"
 
 extern int kexec_load_disabled_flag asm("kexec_load_disabled") __weak;
+extern const char *pm_states[PM_SUSPEND_MAX] __weak; /* what /sys/power/state shows and takes; hibernation: nohibernate */
 
 void co_halt(void);
 
@@ -81,6 +83,15 @@ static DECLARE_WORK(stop_work, stop_in_order);
 void co_orderly_stop(void)
 {
 	schedule_work(&stop_work);
+}
+
+/* After the kernel has filled its list of states */
+void co_refuse_sleep(void)
+{
+	int state;
+
+	for (state = 0; pm_states && state < PM_SUSPEND_MAX; state++)
+		pm_states[state] = NULL;
 }
 
 void co_shutdown_init(void)

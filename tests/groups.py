@@ -27,7 +27,7 @@ SECONDS_TO_TELL = 120
 FOLDERS = {"payload": "payloads", "system": "system"}
 
 # Lab tests that take longest begin first, so that none is left over when the others are done
-LONGEST = ("system hardware_trace", "system guest_power_off", "system try", "payload state", "system one_cpu", "system guest_cpu_models",
+LONGEST = ("payload state", "system hardware_trace", "system guest_power_off", "system try", "system one_cpu", "system guest_cpu_models",
            "system guest_kernels", "payload nmi_storm", "system guest_kill", "system two_guests", "system cpu_hotplug", "system nmi_boot",
            "system host_preemption", "system nmi_hotplug", "system translated_code", "system guest_ends", "system guest_clock",
            "payload stuck", "payload vcpu_alone", "system cpu_hotplug_watch", "system guest_idle", "system guest_logs", "system daemon_signals", "system start_interrupted", "system stuck_daemon", "system lab", "payload hello")

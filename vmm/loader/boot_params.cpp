@@ -18,7 +18,7 @@ constexpr std::size_t kCommandLineLimit = 2048; // COMMAND_LINE_SIZE of x86, wit
 // Keeps a guest kernel off the hardware where the graft's filters do not reach (DESIGN, section 4.5).
 constexpr std::string_view kRequired =
     "acpi=off pci=off dis_ucode_ldr mce=off nopv tsc=reliable no_timer_check nowatchdog hpet=disable "
-    "initcall_blacklist=init_hw_perf_events intel_pstate=disable "
+    "initcall_blacklist=init_hw_perf_events intel_pstate=disable nohibernate "
     // They try ports without asking the kernel whose these are (graft/resources.c)
     "module_blacklist=ct82c710,dme1737,hgafb,machzwd,pata_legacy,pc87360,sch311x_wdt,tlclk,tpm_atmel,tpm_nsc";
 // The self-tests of the kernel's RSA were two thirds of a boot: 860 of 1,320 million instructions of Debian's cloud kernel. They look
