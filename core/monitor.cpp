@@ -218,15 +218,14 @@ void Monitor::ring_doorbell(std::uint64_t doorbell)
         co_os_event_signal(event);
 }
 
-void Monitor::hold_others(std::uint64_t until)
+bool Monitor::hold_others()
 {
-    held_until_.store(until, std::memory_order_relaxed); // of several the last one's: about the same
-    holders_.fetch_add(1);
-}
-
-bool Monitor::waits_for_preempted() const
-{
-    return holders_.load(std::memory_order_relaxed) != 0 && cpu::read_tsc() < held_until_.load(std::memory_order_relaxed);
+    bool only = holders_.fetch_add(1) == 0;
+    for (auto& slot : vcpus_) {
+        if (Vcpu* vcpu = slot.load())
+            vcpu->notify();
+    }
+    return only;
 }
 
 void Monitor::end_with(unsigned exit, const co_u64 (&arg)[4])

@@ -51,10 +51,14 @@ public:
     const co_vcpu_entry& first_entry() const { return first_entry_; }
     std::uint64_t ns_per_tick_32() const { return ns_per_tick_32_; } // nanoseconds per TSC tick, 32 binary places
 
-    // A vCPU that was preempted with its interrupts off: until it calls let_others_run(), or that TSC value, no other one begins.
-    void hold_others(std::uint64_t until);
+    // From here to leave_guest() a vCPU is in the guest. How many others are.
+    unsigned enter_guest() { return in_guest_.fetch_add(1); }
+    void leave_guest() { in_guest_.fetch_sub(1); }
+    // A vCPU was taken off its CPU with the guest's interrupts off: until it calls let_others_run(), others leave the guest and are
+    // not let in. True: it is the only one for whom others wait.
+    bool hold_others();
     void let_others_run() { holders_.fetch_sub(1); }
-    bool waits_for_preempted() const;
+    bool holds_others() const { return holders_.load() != 0; }
 
     // The guest ends, once; the first reason counts. Every vCPU notices. Any context but NMI.
     void end_with(unsigned exit, const co_u64 (&arg)[4]);
@@ -86,8 +90,7 @@ private:
     std::atomic<Vcpu*> vcpus_[CO_MAX_VCPUS]{};
     std::atomic<co_os_event*> doorbells_[CO_DOORBELLS]{};
     Line lines_[CO_IRQ_LINES]{};
-    std::atomic<unsigned> holders_{0};
-    std::atomic<std::uint64_t> held_until_{0};
+    std::atomic<unsigned> in_guest_{0}, holders_{0};
     std::atomic<Ended> ended_{Ended::No};
     End end_{};
 };

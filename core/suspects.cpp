@@ -13,12 +13,12 @@ constinit std::atomic<unsigned> in_guests{0};
 
 } // namespace
 
-bool Suspects::enter()
+bool Suspects::enter(unsigned others)
 {
     unsigned cpus = co_os_online_cpus();
     unsigned most = cpus > 1 ? cpus - 1 : 1;
     unsigned before = in_guests.load();
-    while (before < most) {
+    while (before + others < most) {
         if (in_guests.compare_exchange_weak(before, before + 1))
             return true;
     }

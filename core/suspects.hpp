@@ -8,9 +8,9 @@ namespace colinux {
 
 class Suspects {
 public:
-    // False: as many are in guests as may be. Interrupts off from here until the guest has been left: so long none of the
+    // False: as many are in guests as may be, where `others` count, too. Interrupts off from here until the guest has been left: so long none of the
     // CPUs that are counted goes offline.
-    static bool enter();
+    static bool enter(unsigned others = 0);
     static void leave();
 };
 

@@ -86,10 +86,6 @@ Result<void> Vcpu::run()
             sleep();
             continue;
         }
-        if (times_preempted_ == 0 && monitor_.waits_for_preempted()) {
-            co_os_yield(true);
-            continue;
-        }
         next = burst();
         leave_suspects();
         if (next == Next::Pause)

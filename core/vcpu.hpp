@@ -74,8 +74,9 @@ private:
     void serve_what_the_passage_saw(InterruptsOff& off);
     Next serve(InterruptsOff& off, co_mailbox& mail);
     void look_at_manners(unsigned call);
-    Next after_preemption(Next next);
+    Next after_preemption();
     void let_others_run();
+    bool enter_guest();
     void leave_suspects();
     void take_accepted_interrupts(InterruptsOff& off);
     Next ask_user(unsigned exit, const co_mailbox& mail);
@@ -113,12 +114,13 @@ private:
     bool checks_pending_{false};
     bool interrupts_on_{false};
     bool host_ran_{false};  // a handler of the host, since the last crossing
-    bool taken_off_{false}; // the guest may have accepted an interrupt without handing it over
-    bool preempted_{false};        // and against its will, with its interrupts off
-    bool holds_others_{false};
-    unsigned times_preempted_{0}; // one after the other
     bool suspect_{false};          // was taken off with the guest's interrupts off, and has not shown better manners since
     bool suspect_in_guest_{false}; // and counts in Suspects
+    bool taken_off_{false};        // the guest may have accepted an interrupt without handing it over
+    bool preempted_{false};        // by an NMI, with the guest's interrupts off
+    bool holds_others_{false};     // counts in the monitor's holders
+    bool goes_first_{false};       // as the only one of them
+    unsigned times_preempted_{0};  // one burst after the other
 
     std::uint64_t calls_[CO_CALL_COUNT]{};
     std::uint64_t passage_nmis_{}, preemption_nmis_{};

@@ -12,9 +12,8 @@ namespace {
 
 constexpr unsigned kClockTries = 10;
 
-// A vCPU that the host took off again and again, with no call of its own between, waits itself rather than keeps others waiting.
+// A vCPU that is taken off again and again waits itself, rather than keeps others waiting
 constexpr unsigned kHoldsOthers = 4;
-constexpr std::uint64_t kHoldLimits = 30; // how long the others wait for it at most, in CpuWatch::limit()s
 
 constexpr unsigned kLookAtClockEvery = 16; // calls with interrupts off, one right after the other
 
@@ -45,20 +44,19 @@ Vcpu::Next Vcpu::burst()
         run_page_->exit = CO_EXIT_INTERRUPTED;
         return Next::ToUser;
     }
-    if (suspect_ && !Suspects::enter())
-        return Next::Pause;
-    suspect_in_guest_ = suspect_;
     co_passage& page = passage_.page();
+    if (unsigned item = entry_check_.unfit_msr(page)) {
+        monitor_.kill(CO_KILL_BAD_STATE, item);
+        return Next::MayYield;
+    }
+    if (!enter_guest())
+        return Next::Pause;
     if (sleep_ == Sleep::LockWait)
         lock_kicked_.store(false); // the kick that ended the wait; the guest looks at its lock now
     if (sleep_ == Sleep::Idle)
         timer_.guest_woke(off);
     sleep_ = Sleep::None;
     __atomic_store_n(&run_page_->sleep, CO_SLEEP_NONE, __ATOMIC_RELAXED);
-    if (unsigned item = entry_check_.unfit_msr(page)) {
-        monitor_.kill(CO_KILL_BAD_STATE, item);
-        return Next::MayYield;
-    }
     tell_stolen_time();
     unsigned cpu = co_os_cpu();
     cpu_.store(cpu, std::memory_order_relaxed);
@@ -70,37 +68,49 @@ Vcpu::Next Vcpu::burst()
     do {
         next = serve_in_a_row(off, CpuWatch::enter(cpu, nmi_ready_));
         // After a preemption NMI the host's interrupts must have their turn, whether it wants the CPU or not
-    } while (next == Next::MayYield && !taken_off_ && !co_os_must_yield() && !monitor_.ended());
+    } while (next == Next::MayYield && !taken_off_ && !co_os_must_yield() && !monitor_.ended() && !monitor_.holds_others());
     CpuWatch::leave(cpu);
-    if (preempted_)
-        next = after_preemption(next);
-    else
-        times_preempted_ = 0;
+    next = preempted_ ? after_preemption() : next;
+    times_preempted_ = preempted_ ? times_preempted_ + 1 : 0;
     if (taken_off_ || monitor_.ended())
         take_accepted_interrupts(off);
     cpu_state_.leave_guest_mode(off, page);
+    monitor_.leave_guest();
     return next;
 }
 
-// The CPU was taken back with the guest's interrupts off. Perhaps in the few lines, such as the write side of a seqcount, for which
-// other CPUs spin with theirs off and which no paravirtual lock covers. When such spinners have every CPU of the host nobody is left
-// to take one back, and the machine stands still: seen with four vCPUs on two CPUs, in ktime_get(). So it gets through at once,
-// after the host's interrupts and before its threads; and until it did, no other vCPU of its guest is let in. One that is taken off
-// because it calls on and on is in no such place.
-[[gnu::noinline]] Vcpu::Next Vcpu::after_preemption(Next next)
+// Counted before it looks whether others are held: either it sees that, or who holds them sees it.
+bool Vcpu::enter_guest()
 {
-    if (++times_preempted_ <= kHoldsOthers) {
-        holds_others_ = true;
-        monitor_.hold_others(cpu::read_tsc() + kHoldLimits * CpuWatch::limit());
+    unsigned others = monitor_.enter_guest();
+    bool held = times_preempted_ == 0 && monitor_.holds_others();
+    suspect_in_guest_ = suspect_ && !held && Suspects::enter(holds_others_ && !goes_first_ ? others : 0);
+    if (held || suspect_ != suspect_in_guest_) {
+        monitor_.leave_guest();
+        return false;
     }
-    return next == Next::MayYield && times_preempted_ == 1 ? Next::Reenter : next;
+    return true;
+}
+
+// Taken off with the guest's interrupts off: perhaps in the few lines, such as the write side of a seqcount, for which other CPUs spin
+// with theirs off and which no paravirtual lock covers. When such spinners have every CPU of the host, nobody is left who could take
+// one off, and the machine stands still; none of them need be a suspect yet. So it goes on at once, after the host's interrupts and
+// before its threads; and until it does, no other vCPU of its guest is let in. One that is taken off while another waits to go on, or
+// a second time, more likely spins itself: it waits until all who are in its guest, and may spin too, leave a CPU to the host.
+[[gnu::noinline]] Vcpu::Next Vcpu::after_preemption()
+{
+    if (times_preempted_ < kHoldsOthers) {
+        holds_others_ = true;
+        goes_first_ = monitor_.hold_others() && times_preempted_ == 0;
+    }
+    return goes_first_ ? Next::Reenter : Next::Pause;
 }
 
 void Vcpu::let_others_run()
 {
     if (holds_others_)
         monitor_.let_others_run();
-    holds_others_ = false;
+    holds_others_ = goes_first_ = false;
 }
 
 // Part of the one hot loop

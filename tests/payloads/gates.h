@@ -18,8 +18,8 @@ struct gate {
 } __attribute__((packed));
 
 static struct gate idt[GATES];
-static struct co_passage *gate_passage;
-static volatile co_u64 nmis, interrupts, breakpoints; /* how many came; counted behind the compiler's back */
+static struct co_passage *gate_passage; /* vCPU 0's */
+static volatile co_u64 nmis[PAYLOAD_MAX_VCPUS], interrupts, breakpoints; /* how many came; counted behind the compiler's back */
 static volatile co_u64 breakpoint_status;             /* DR6 of all of them */
 
 /* All registers but the callee-saved ones; then *handler*(vector) */
@@ -30,25 +30,32 @@ static volatile co_u64 breakpoint_status;             /* DR6 of all of them */
 	    "popq %r11; popq %r10; popq %r9; popq %r8; popq %rdx; popq %rcx; popq %rax; popq %rsi; popq %rdi\n"     \
 	    "leaq 8(%rsp), %rsp; iretq\n")
 
+/* The calling vCPU's. A guest's lie in the order of its vCPUs, a page each. */
+static inline struct co_passage *my_passage(void)
+{
+	return (struct co_passage *)((co_u64)gate_passage + my_index() * CO_PAGE_SIZE);
+}
+
 /* The interrupted code may be amid a call of its own */
 static inline void call_from_gate(co_u32 number, co_u64 argument)
 {
-	struct co_mailbox interrupted = gate_passage->mailbox;
+	struct co_passage *passage = my_passage();
+	struct co_mailbox interrupted = passage->mailbox;
 
-	call(gate_passage, number, argument, 0);
-	gate_passage->mailbox = interrupted;
+	call(passage, number, argument, 0);
+	passage->mailbox = interrupted;
 }
 
 __attribute__((used)) static void take_nmi(void)
 {
-	nmis++;
+	nmis[my_index()]++;
 	call_from_gate(CO_CALL_NMI, 0);
 }
 
 __attribute__((used)) static void take_interrupt(co_u64 vector)
 {
 	interrupts++;
-	gate_passage->pending = 0; /* or the host sends one after the other */
+	my_passage()->pending = 0; /* or the host sends one after the other */
 	call_from_gate(CO_CALL_INTERRUPT, vector);
 }
 
@@ -89,9 +96,10 @@ static inline void load_idt(co_u16 limit)
 	asm volatile("lidt %0" : : "m"(pointer));
 }
 
+/* vCPU 0 first */
 static inline void take_nmis(struct co_passage *passage)
 {
-	gate_passage = passage;
+	gate_passage = gate_passage ?: passage;
 	set_gate(GATE_NMI, nmi_entry);
 	load_idt(sizeof(idt) - 1);
 	call(passage, CO_CALL_NMI_READY, 1, 0);

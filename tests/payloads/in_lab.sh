@@ -4,9 +4,9 @@ set -eu
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-# payload NAME [COUNT [SEED]]: it must power itself off without failures
+# payload NAME [COUNT [SEED [VCPUS]]]: it must power itself off without failures
 payload() {
-    ./run_payload "$1.payload" "${2:-1}" "${3:-0}" >"$1.out" || { cat "$1.out"; fail "payload $*"; }
+    ./run_payload "$1.payload" "${2:-1}" "${3:-0}" "${4:-1}" >"$1.out" || { cat "$1.out"; fail "payload $*"; }
     cat "$1.out"
 }
 

@@ -14,7 +14,7 @@ void payload(struct co_passage *passage)
 		RESULT->failures += now < last; /* an NMI handler that spoils the mailbox */
 		last = now;
 		RESULT->done = i + 1;
-		RESULT->value[0] = nmis;
+		RESULT->value[0] = nmis[0];
 	}
 	power_off(passage);
 }

@@ -41,6 +41,12 @@ static inline co_u64 call(struct co_passage *passage, co_u32 number, co_u64 arg0
 	return passage->mailbox.result[0];
 }
 
+/* Which vCPU this is: its stack says it. */
+static inline co_u64 my_index(void)
+{
+	return ((co_u64)__builtin_frame_address(0) - CO_GRAFT_VIRT) / CO_PAGE_SIZE - PAYLOAD_STACK_PAGE;
+}
+
 /* Each payload defines this. It ends with power_off(), or in whatever it is about. */
 void payload(struct co_passage *passage);
 

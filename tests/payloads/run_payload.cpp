@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// run_payload FILE [COUNT [SEED [vcpu-alone]]]: runs a payload guest (payload.h) straight on the driver's ioctls and prints what
+// run_payload FILE [COUNT [SEED [vcpu-alone | VCPUS]]]: runs a payload guest (payload.h) straight on the driver's ioctls and prints what
 // came of it, one "name value" per line. Exit code 0 when the guest powered itself off without failures; 1 otherwise.
 // vcpu-alone: nothing but the vCPU's file keeps the guest alive while it runs, and nothing is printed.
 #include "payload.h"
@@ -17,6 +17,7 @@
 #include <iterator>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -36,12 +37,33 @@ int request(int fd, unsigned long code, void* argument, const char* what)
     return result;
 }
 
+struct RunPage {
+    int vcpu;
+    co_run* run;
+};
+
+RunPage create_vcpu(int guest, unsigned index)
+{
+    int vcpu = request(guest, CO_CREATE_VCPU, reinterpret_cast<void*>(std::uintptr_t{index}), "CO_CREATE_VCPU");
+    auto* run = static_cast<co_run*>(mmap(nullptr, CO_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0));
+    if (run == MAP_FAILED)
+        fail("mmap of the run page");
+    return {vcpu, run};
+}
+
+void run_to_the_end(const RunPage& page)
+{
+    do
+        request(page.vcpu, CO_RUN, nullptr, "CO_RUN");
+    while (page.run->exit == CO_EXIT_INTERRUPTED || page.run->exit == CO_EXIT_DEVICE);
+}
+
 } // namespace
 
 int main(int argc, char** argv)
 {
     if (argc < 2)
-        return std::fprintf(stderr, "usage: run_payload FILE [COUNT [SEED [vcpu-alone]]]\n"), 2;
+        return std::fprintf(stderr, "usage: run_payload FILE [COUNT [SEED [vcpu-alone | VCPUS]]]\n"), 2;
     std::ifstream file{argv[1], std::ios::binary};
     std::vector<char> image{std::istreambuf_iterator<char>{file}, {}};
     if (image.empty())
@@ -52,7 +74,9 @@ int main(int argc, char** argv)
         fail(CO_DEVICE_PATH);
     co_info info{};
     request(device, CO_GET_INFO, &info, "CO_GET_INFO");
-    co_create_guest create{1, 0, 0, 0};
+    bool vcpu_alone = argc > 4 && std::strcmp(argv[4], "vcpu-alone") == 0;
+    unsigned vcpus = argc > 4 && !vcpu_alone ? std::strtoul(argv[4], nullptr, 0) : 1;
+    co_create_guest create{vcpus, 0, 0, 0};
     int guest = request(device, CO_CREATE_GUEST, &create, "CO_CREATE_GUEST");
     co_allocate_memory memory{2 * CO_BLOCK_SIZE, 2 * CO_BLOCK_SIZE, 0, 0, {}};
     request(guest, CO_ALLOCATE_MEMORY, &memory, "CO_ALLOCATE_MEMORY");
@@ -72,24 +96,24 @@ int main(int argc, char** argv)
 
     co_set_passage passage{range.phys + kPassageTableOffset, {}};
     request(guest, CO_SET_PASSAGE, &passage, "CO_SET_PASSAGE");
-    int vcpu = request(guest, CO_CREATE_VCPU, nullptr, "CO_CREATE_VCPU");
-    auto* run = static_cast<co_run*>(mmap(nullptr, CO_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0));
-    if (run == MAP_FAILED)
-        fail("mmap of the run page");
+    RunPage first = create_vcpu(guest, 0);
+    co_run* run = first.run;
+    std::vector<std::thread> others; // what they run is the first one's business
+    for (unsigned i = 1; i < vcpus; ++i)
+        others.emplace_back(run_to_the_end, create_vcpu(guest, i));
     co_vcpu_entry entry{};
     entry.rip = CO_GRAFT_VIRT + PAYLOAD_IMAGE_PAGE * CO_PAGE_SIZE;
     entry.rsp = CO_GRAFT_VIRT + (PAYLOAD_STACK_PAGE + 1) * CO_PAGE_SIZE;
     entry.cr3 = root;
     entry.rdi = create.passage_virt;
-    request(vcpu, CO_SET_ENTRY, &entry, "CO_SET_ENTRY");
-    bool vcpu_alone = argc > 4 && std::strcmp(argv[4], "vcpu-alone") == 0;
+    request(first.vcpu, CO_SET_ENTRY, &entry, "CO_SET_ENTRY");
     if (vcpu_alone) {
         munmap(map, range.bytes);
         close(guest);
     }
-    do
-        request(vcpu, CO_RUN, nullptr, "CO_RUN");
-    while (run->exit == CO_EXIT_INTERRUPTED || run->exit == CO_EXIT_DEVICE);
+    run_to_the_end(first);
+    for (std::thread& other : others)
+        other.join();
 
     if (vcpu_alone)
         return run->exit == CO_EXIT_POWER_OFF ? 0 : 1;

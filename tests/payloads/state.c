@@ -294,6 +294,6 @@ void payload(struct co_passage *passage)
 		RESULT->done = step + 1;
 	}
 	RESULT->value[14] = interrupts;
-	RESULT->value[15] = nmis;
+	RESULT->value[15] = nmis[0];
 	power_off(passage);
 }
