@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Vcpu: taken off its CPU by a preemption NMI with the guest's interrupts off; and who waits for it.
+#include "core/cpu_watch.hpp"
 #include "tests/unit/core/core_test.hpp"
 
 namespace colinux {
@@ -150,6 +151,51 @@ TEST_F(VcpuPreemptTest, OneThatWasTakenOffItselfDoesNotWaitForAnother)
     begin_and_preempt(1);
     EXPECT_EQ(run_to_device(0), static_cast<unsigned>(CO_EXIT_DEVICE));
     EXPECT_EQ(pauses(), 0u);
+}
+
+// A guest that spun with its interrupts off was re-entered after each preemption NMI, since nobody on the host had asked for
+// the CPU: the interrupts that would have asked could not come.
+TEST_F(VcpuPreemptTest, HostsInterruptsHaveTheirTurnAfterAPreemptionNmi)
+{
+    unsigned before = 0, after = 0;
+    script.calls(CO_CALL_NMI_READY, {1});
+    script.then([&](co_passage& page) {
+        CpuWatch::set_limit(0);
+        CpuWatch::check(0); // kicks
+        CpuWatch::check(0); // sends the NMI
+        CpuWatch::set_limit(6'000'000);
+        before = host().count("interrupts_on");
+        ScriptedGuest::leave(page, CO_CALL_NMI);
+    });
+    script.then([&](co_passage& page) {
+        after = host().count("interrupts_on");
+        ScriptedGuest::leave(page, CO_CALL_DEVICE);
+    });
+    guest.run();
+    EXPECT_EQ(after - before, 1u);
+}
+
+TEST_F(VcpuPreemptTest, PreemptionNmiLetsTheHostRunDespiteInterruptsOff)
+{
+    unsigned after = 0;
+    script.calls(CO_CALL_NMI_READY, {1});
+    for (unsigned i = 0; i < 2; ++i) { // after the first one it goes on at once
+        script.then([](co_passage& page) {
+            FakeCpu::tsc += 100'000'000;
+            host().must_yield = true;
+            co_core_watch_cpu(0);
+            co_core_watch_cpu(0);
+            ScriptedGuest::leave(page, CO_CALL_NMI);
+        });
+    }
+    script.then([&](co_passage& page) {
+        after = host().count("pause");
+        ScriptedGuest::leave(page, CO_CALL_POWER_OFF);
+    });
+    guest.run();
+    EXPECT_EQ(host().count("send_nmi"), 2u);
+    EXPECT_EQ(after, 1u);
+    EXPECT_GE(guest.stats().preemption_nmis, 2u);
 }
 
 } // namespace

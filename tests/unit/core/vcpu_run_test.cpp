@@ -92,28 +92,6 @@ TEST_F(VcpuRunTest, InterruptThatAWaitingGuestAcceptedIsTaken)
     }
 }
 
-// A guest that spun with its interrupts off was re-entered after each preemption NMI, since nobody on the host had asked for
-// the CPU: the interrupts that would have asked could not come.
-TEST_F(VcpuRunTest, HostsInterruptsHaveTheirTurnAfterAPreemptionNmi)
-{
-    unsigned before = 0, after = 0;
-    script.calls(CO_CALL_NMI_READY, {1});
-    script.then([&](co_passage& page) {
-        CpuWatch::set_limit(0);
-        CpuWatch::check(0); // kicks
-        CpuWatch::check(0); // sends the NMI
-        CpuWatch::set_limit(6'000'000);
-        before = host().count("interrupts_on");
-        ScriptedGuest::leave(page, CO_CALL_NMI);
-    });
-    script.then([&](co_passage& page) {
-        after = host().count("interrupts_on");
-        ScriptedGuest::leave(page, CO_CALL_DEVICE);
-    });
-    guest.run();
-    EXPECT_EQ(after - before, 1u);
-}
-
 TEST_F(VcpuRunTest, InterruptThatWasTakenEarlyIsNotTakenAgain)
 {
     script.calls(CO_CALL_NMI_READY, {1});
@@ -186,29 +164,6 @@ TEST_F(VcpuRunTest, InterruptsStayInTheBurstWhileTheHostDoesNotWantTheCpu)
     guest.run();
     EXPECT_EQ(host().count("interrupts_off"), 1u);
     EXPECT_EQ(host().count("take_interrupt"), 3u);
-}
-
-TEST_F(VcpuRunTest, PreemptionNmiLetsTheHostRunDespiteInterruptsOff)
-{
-    unsigned after = 0;
-    script.calls(CO_CALL_NMI_READY, {1});
-    for (unsigned i = 0; i < 2; ++i) { // after the first one it goes on at once
-        script.then([](co_passage& page) {
-            FakeCpu::tsc += 100'000'000;
-            host().must_yield = true;
-            co_core_watch_cpu(0);
-            co_core_watch_cpu(0);
-            ScriptedGuest::leave(page, CO_CALL_NMI);
-        });
-    }
-    script.then([&](co_passage& page) {
-        after = host().count("pause");
-        ScriptedGuest::leave(page, CO_CALL_POWER_OFF);
-    });
-    guest.run();
-    EXPECT_EQ(host().count("send_nmi"), 2u);
-    EXPECT_EQ(after, 1u);
-    EXPECT_GE(guest.stats().preemption_nmis, 2u);
 }
 
 // Bug: a guest that called on and on with interrupts off kept the host's off for ever.
