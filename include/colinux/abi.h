@@ -24,9 +24,7 @@
 #ifndef __ASSEMBLER__
 
 #define CO_DEVICE_PATH "/dev/colinux"
-#ifndef CO_ABI_VERSION   /* a test builds a driver of another one (tests/system/bad_host.test) */
 #define CO_ABI_VERSION 5 /* equal, or the daemon refuses to use the driver */
-#endif
 
 /* _IOC() spelled out, so that the core and NT agree with Linux without its headers */
 #define CO_IOC(direction, number, size) \
