@@ -45,6 +45,7 @@ CO_ABI void co_os_take_interrupt(co_u32 vector)
     if (vector < 32 || vector > 255)
         host().violation("took an exception as an interrupt");
     host().in_service.erase(vector); // its handler says EOI
+    host().fpu_loaded = false;       // and may have used the FPU
     host().on_take_interrupt(vector);
 }
 
@@ -63,10 +64,16 @@ CO_ABI CO_BOOL co_os_vector_is_due(co_u32 vector)
 CO_ABI void co_os_take_nmi(void)
 {
     host().must_be_off("take_nmi");
+    host().fpu_loaded = false;
     host().on_take_nmi();
 }
 
-CO_ABI void co_os_take_machine_check(void) { host().must_be_off("take_machine_check"); }
+CO_ABI void co_os_take_machine_check(void)
+{
+    host().must_be_off("take_machine_check");
+    host().fpu_loaded = false;
+}
+
 CO_ABI void co_os_kick_cpu(co_u32 cpu) { host().record("kick_cpu", cpu); }
 CO_ABI void co_os_send_nmi(co_u32 cpu) { host().record("send_nmi", cpu); }
 
