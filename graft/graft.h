@@ -71,6 +71,7 @@ void co_cpuid(unsigned int *eax, unsigned int *ebx, unsigned int *ecx, unsigned 
  * change the immediate of every `mov $old, %r32` there. The number of places changed. (text_patch.c) */
 unsigned int co_redirect_calls(void *function, const void *target, const void *replacement);
 unsigned int co_change_immediates(void *function, u32 old, u32 new);
+unsigned int co_leave_spins_on_second_byte(void *function);
 unsigned int co_drop_gs_loads(void *function); /* every `mov %r32, %gs` there becomes a NOP */
 bool co_redirect_jump(u8 *jump, const void *target, const void *replacement);
 /* The first place of these bytes in `function`; NULL: none. */

@@ -4,7 +4,9 @@
  * that spins for another one which the host cannot run there would end both. Every known wait of that kind
  * gives the CPU back (DESIGN, section 3); tried: none of these may be missing.
  *   - spinlocks: the kernel's paravirtual ones, with pv_wait also yielding when the value has changed (the head
- *     of a queue whose lock was stolen is not hashed again and spins) and a far shorter spin before it;
+ *     of a queue whose lock was stolen is not hashed again and spins) and a far shorter spin before it. And who comes does not
+ *     try to steal the lock for as long as the head of the queue sleeps, which has no end (pv_hybrid_queued_unfair_trylock):
+ *     it tries once and queues;
  *   - stop_machine(): the call in its loop becomes a yield;
  *   - a new CPU that spins until the one that starts it lets it through: on kernels from 6.5 on its loop becomes one that
  *     yields, on older ones it is let through beforehand. Two guests that start could else hold two CPUs for ever;
@@ -104,6 +106,7 @@ void co_spinlocks_init(void)
 {
 	yield_in_bringup();
 	require(co_change_immediates(pv_slowpath_code, KERNEL_SPINS, OUR_SPINS) == 2, pv_slowpath_code);
+	require(co_leave_spins_on_second_byte(pv_slowpath_code) == 1, pv_slowpath_code);
 	require(co_redirect_calls(multi_cpu_stop_code, stop_machine_yield_code, stop_machine_wait) == 1, multi_cpu_stop_code);
 	__pv_init_lock_hash();
 	pv_ops.lock.queued_spin_lock_slowpath = __pv_queued_spin_lock_slowpath;

@@ -85,6 +85,21 @@ unsigned int co_change_immediates(void *function, u32 old, u32 new)
 	return count;
 }
 
+/* and $0xff,%dh (or another one's second byte); jne OUT; pause: goes on for as long as that byte is 0. Now OUT comes always. */
+unsigned int co_leave_spins_on_second_byte(void *function)
+{
+	u8 *code = function, *end = code + size_of(function);
+	unsigned int count = 0;
+
+	for (; code + 7 <= end; code++) {
+		if (code[0] == 0x80 && (code[1] & 0xfc) == 0xe4 && code[2] == 0xff && code[3] == 0x75 && code[5] == 0xf3 && code[6] == 0x90) {
+			code[3] = 0xeb;
+			count++;
+		}
+	}
+	return count;
+}
+
 unsigned int co_drop_gs_loads(void *function)
 {
 	static const u8 nop[] = { 0x66, 0x90 };
