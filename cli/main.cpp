@@ -2,6 +2,7 @@
 // `colinux`: runs and looks after guests. This file is the table of contents; each subcommand has a file.
 #include "cli/commands.hpp"
 #include "vmm/failure.hpp"
+#include "vmm/sys/linux/descriptors.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -31,6 +32,7 @@ int report(const colinux::Failure& failure)
 
 int main(int argc, char** argv)
 try {
+    colinux::open_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
     CLI::App app{"Cooperative Linux: runs unmodified Linux kernels beside this one, without hardware virtualization.", "colinux"};
     app.footer(kExamples);

@@ -30,7 +30,7 @@ FOLDERS = {"payload": "payloads", "system": "system"}
 LONGEST = ("payload state", "system hardware_trace", "system guest_power_off", "system try", "system one_cpu", "system guest_cpu_models",
            "system guest_kernels", "payload nmi_storm", "system guest_kill", "system two_guests", "system cpu_hotplug", "system nmi_boot",
            "system host_preemption", "system nmi_hotplug", "system translated_code", "system guest_ends", "system guest_clock",
-           "system overcommit", "system one_cpu_shared", "payload write_side", "payload stuck", "payload vcpu_alone", "system cpu_hotplug_watch", "system guest_idle", "system guest_logs", "system daemon_signals", "system start_interrupted", "system stuck_daemon", "system lab", "payload hello")
+           "system overcommit", "system one_cpu_shared", "system descriptor_limit", "payload write_side", "payload stuck", "payload vcpu_alone", "system cpu_hotplug_watch", "system guest_idle", "system guest_logs", "system daemon_signals", "system start_interrupted", "system stuck_daemon", "system lab", "payload hello")
 
 
 def _cmake(preset):

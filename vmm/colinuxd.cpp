@@ -10,6 +10,7 @@
 #include "vmm/machine.hpp"
 #include "vmm/run_directory.hpp"
 #include "vmm/startup_report.hpp"
+#include "vmm/sys/linux/descriptors.hpp"
 #include "vmm/termination.hpp"
 
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace colinux {
 
@@ -36,7 +38,7 @@ Descriptors parse_arguments(int argc, char** argv)
         std::string_view option = argv[i], value = argv[i + 1];
         int fd = -1;
         std::from_chars(value.data(), value.data() + value.size(), fd);
-        bool open = fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+        bool open = fd > STDERR_FILENO && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
         if (open && option == "--config-fd")
             descriptors.config = UniqueFd{fd};
         else if (open && option == "--report-fd")
@@ -47,6 +49,21 @@ Descriptors parse_arguments(int argc, char** argv)
     if (!descriptors.config || argc % 2 == 0)
         throw Failure{ExitCode::Usage, "usage: colinuxd --config-fd N [--report-fd N]; people use: colinux run"};
     return descriptors;
+}
+
+// Descriptors of the starter's that are none of ours would outlive it: a lock that it holds, a pipe whose end somebody waits for.
+void begin_with_own_descriptors(int argc, char** argv)
+{
+    std::vector<int> named;
+    for (int i = 1; i < argc; i++) {
+        std::string_view value = argv[i];
+        int fd = -1;
+        if (std::from_chars(value.data(), value.data() + value.size(), fd).ec == std::errc{})
+            named.push_back(fd);
+    }
+    open_standard_descriptors();
+    close_inherited_descriptors(named);
+    raise_descriptor_limit();
 }
 
 std::string read_all(UniqueFd fd)
@@ -110,6 +127,7 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
 
 int run(int argc, char** argv)
 {
+    begin_with_own_descriptors(argc, argv);
     Termination termination;
     StartupReport to_terminal{UniqueFd{}};
     std::optional<StartupReport> to_starter;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/control_server.hpp"
 
+#include "vmm/sys/linux/descriptors.hpp"
+
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +20,7 @@ using Call = ControlRequest::Call;
 namespace {
 
 constexpr std::size_t kMaximumConnections = 64;
+constexpr std::chrono::milliseconds kRest{100}; // when no descriptor is left
 
 // The name appears when there is somebody to answer: a client that came between bind() and listen() would be refused.
 UniqueFd listen_at(const std::string& path)
@@ -36,10 +40,12 @@ UniqueFd listen_at(const std::string& path)
     return fd;
 }
 
+UniqueFd make_spare() { return UniqueFd{open("/dev/null", O_RDONLY | O_CLOEXEC)}; }
+
 } // namespace
 
 ControlServer::ControlServer(const std::string& socket_path, ControlTarget& target)
-    : target_{target}, listener_{listen_at(socket_path)}
+    : target_{target}, listener_{listen_at(socket_path)}, spare_{make_spare()}
 {
     loop_.watch(listener_.get(), POLLIN, [this] { accept_one(); });
 }
@@ -49,6 +55,7 @@ ControlServer::~ControlServer() { loop_.stop(); }
 void ControlServer::pause()
 {
     loop_.call([this] {
+        paused_ = true;
         loop_.unwatch(listener_.get());
         for (const Connection& connection : connections_)
             loop_.unwatch(connection.fd.get());
@@ -70,12 +77,33 @@ void ControlServer::finish(const GuestEnd& end)
 
 void ControlServer::accept_one()
 {
-    UniqueFd fd{accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
+    UniqueFd fd = accept();
+    if (!fd && is_descriptor_shortage(errno) && spare_) {
+        spare_.reset();
+        fd = accept();
+    }
+    if (!fd && is_descriptor_shortage(errno))
+        return rest();
     if (!fd || connections_.size() >= kMaximumConnections)
         return;
     connections_.emplace_front();
     connections_.front().fd = std::move(fd);
     watch(connections_.begin());
+}
+
+UniqueFd ControlServer::accept()
+{
+    return UniqueFd{accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
+}
+
+// Who waits there would wake us at once, again and again.
+void ControlServer::rest()
+{
+    loop_.unwatch(listener_.get());
+    loop_.after(kRest, [this] {
+        if (!paused_)
+            loop_.watch(listener_.get(), POLLIN, [this] { accept_one(); });
+    });
 }
 
 void ControlServer::watch(Handle connection)
@@ -219,6 +247,8 @@ void ControlServer::drop(Handle connection)
 {
     loop_.unwatch(connection->fd.get());
     connections_.erase(connection);
+    if (!spare_)
+        spare_ = make_spare();
 }
 
 } // namespace colinux

@@ -56,6 +56,8 @@ private:
     using Handle = std::list<Connection>::iterator;
 
     void accept_one();
+    UniqueFd accept();
+    void rest();
     void watch(Handle connection);
     void ready(Handle connection);
     bool receive(Handle connection);     // false: the connection is gone
@@ -68,6 +70,8 @@ private:
 
     ControlTarget& target_;
     UniqueFd listener_;
+    UniqueFd spare_; // given up for a client that comes when no descriptor is left
+    bool paused_{};
     std::list<Connection> connections_;
     EventLoop loop_{"control"}; // last: its thread ends first
 };

@@ -3,8 +3,11 @@
 #include "vmm/devices/slirp_backend.hpp"
 
 #include "vmm/failure.hpp"
+#include "vmm/sys/linux/descriptors.hpp"
 
 #include <slirp/libslirp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <chrono>
@@ -18,6 +21,11 @@ namespace {
 
 constexpr std::uint32_t kForEver = UINT32_MAX;
 constexpr std::size_t kMtu = 1500;
+
+// libslirp takes a descriptor for each connection, and tries again at once when there is none. So what listens rests while
+// fewer than kReserve are left, which are the rest of the daemon's. Nobody looks while so many must be: it costs two system calls.
+constexpr unsigned long kReserve = 8, kAmple = 256;
+constexpr std::int64_t kRestMs = 100;
 
 // libslirp keeps a few things (its clock, the DNS server's address) once per process.
 std::mutex slirp_mutex;
@@ -78,13 +86,15 @@ struct SlirpBackend::Callbacks {
         short wanted = 0;
         for (EventName name : kEvents)
             wanted = static_cast<short>(wanted | (events & name.slirp ? name.poll : 0));
-        backend.wanted_->push_back({fd, wanted, 0});
+        backend.wanted_->push_back({fd, backend.holds_back(fd) ? short{0} : wanted, 0});
         return static_cast<int>(backend.wanted_->size() - backend.first_ - 1);
     }
     static int get_revents(int index, void* opaque)
     {
         std::span<const pollfd> ready = self(opaque).ready_;
         int events = 0;
+        if (static_cast<std::size_t>(index) < ready.size() && self(opaque).holds_back(ready[index].fd))
+            return 0;
         for (EventName name : kEvents)
             events |= static_cast<std::size_t>(index) < ready.size() && ready[index].revents & name.poll ? name.slirp : 0;
         return events;
@@ -107,6 +117,9 @@ struct SlirpBackend::Callbacks {
 
 SlirpBackend::SlirpBackend(const std::vector<PortForward>& forwards)
 {
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    descriptor_limit_ = limit.rlim_cur;
     SlirpConfig config{};
     config.version = 1;
     config.in_enabled = true;
@@ -168,12 +181,15 @@ void SlirpBackend::prepare(std::vector<pollfd>& descriptors, int& timeout_ms)
         if (timer.due_ms >= 0)
             timeout = static_cast<std::uint32_t>(std::min<std::int64_t>(timeout, std::max<std::int64_t>(0, timer.due_ms - now_ms())));
     }
+    if (rests_until_ms_)
+        timeout = static_cast<std::uint32_t>(std::min<std::int64_t>(timeout, std::max<std::int64_t>(0, rests_until_ms_ - now_ms())));
     timeout_ms = timeout == kForEver ? -1 : static_cast<int>(std::min<std::uint32_t>(timeout, INT_MAX));
 }
 
 void SlirpBackend::dispatch(std::span<const pollfd> descriptors)
 {
     ready_ = descriptors;
+    look_for_shortage();
     {
         std::lock_guard lock{slirp_mutex};
         slirp_pollfds_poll(slirp_.get(), 0, Callbacks::get_revents, this);
@@ -181,6 +197,21 @@ void SlirpBackend::dispatch(std::span<const pollfd> descriptors)
     }
     if (!received_.empty())
         arrived_();
+}
+
+void SlirpBackend::look_for_shortage()
+{
+    if (rests_until_ms_ > now_ms())
+        return;
+    bool is_short = ready_.size() + kAmple >= descriptor_limit_ && descriptors_are_short(kReserve);
+    rests_until_ms_ = is_short ? now_ms() + kRestMs : 0;
+}
+
+bool SlirpBackend::holds_back(int fd) const
+{
+    int listens = 0;
+    socklen_t bytes = sizeof listens;
+    return rests_until_ms_ && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes) == 0 && listens;
 }
 
 void SlirpBackend::fire_timers()

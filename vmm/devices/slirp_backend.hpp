@@ -38,12 +38,16 @@ private:
     void prepare(std::vector<pollfd>& descriptors, int& timeout_ms) override;
     void dispatch(std::span<const pollfd> descriptors) override;
     void fire_timers();
+    void look_for_shortage();
+    bool holds_back(int fd) const;
 
     struct Closer {
         void operator()(Slirp* slirp) const;
     };
 
     std::list<Timer> timers_;
+    unsigned long descriptor_limit_;
+    std::int64_t rests_until_ms_{}; // what listens, for want of descriptors
     std::function<void()> arrived_;
     std::vector<pollfd>* wanted_{};          // during prepare()
     std::size_t first_{};                    // index in it of our first descriptor

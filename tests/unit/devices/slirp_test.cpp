@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 // conet on the real libslirp, through the rings: a DHCP exchange, a TCP connection from the guest to a
 // server on the host's loopback, one from the host into the guest by a port forward.
+#include "tests/fakes/descriptor_limit.hpp"
 #include "tests/fakes/fake_transport_driver.hpp"
 #include "tests/fakes/packets.hpp"
 #include "tests/fakes/socket_pair.hpp"
 #include "vmm/devices/net_device.hpp"
 #include "vmm/devices/slirp_backend.hpp"
 #include "vmm/failure.hpp"
+#include "vmm/sys/linux/descriptors.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <gtest/gtest.h>
+
+#include <set>
 
 namespace colinux {
 namespace {
@@ -230,6 +234,35 @@ TEST(Slirp, PortIsFreeAgainAfterwards)
     HeldPort port;
     for (int i = 0; i < 3; i++)
         SlirpBackend backend{{{false, port.number, 22}}};
+}
+
+// Bug: with as many connections as descriptors libslirp took the next one that waited again and again, and had a CPU.
+TEST(Slirp, ForwardRestsWhileDescriptorsAreShortAndGoesOn)
+{
+    HeldPort port;
+    std::vector<UniqueFd> clients;
+    for (int i = 0; i < 4; i++)
+        clients.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    auto limit = std::make_unique<DescriptorLimit>(60);
+    NetGuest guest{{{false, port.number, 22}}};
+    guest.find_router();
+    std::vector<UniqueFd> fill;
+    while (!descriptors_are_short(11)) // eight stay the daemon's
+        fill.emplace_back(dup(STDERR_FILENO));
+    sockaddr_in address = loopback(port.number);
+    std::set<std::uint16_t> came;
+    auto wait_for = [&](std::size_t count) {
+        while (came.size() < count && !testing::Test::HasFailure())
+            came.insert(guest.receive_tcp().from_port);
+    };
+    for (std::size_t i = 0; i < clients.size(); i++) {
+        connect(clients[i].get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+        wait_for(std::min<std::size_t>(i + 1, 3));
+    }
+    EXPECT_LT(busy_share(), 0.2);
+    EXPECT_FALSE(descriptors_are_short(7));
+    fill.clear();
+    wait_for(4);
 }
 
 } // namespace

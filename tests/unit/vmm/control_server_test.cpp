@@ -3,6 +3,8 @@
 #include "vmm/control_server.hpp"
 
 #include "cli/control_client.hpp"
+#include "tests/fakes/descriptor_limit.hpp"
+#include "tests/fakes/patience.hpp"
 #include "vmm/run_directory.hpp"
 
 #include <gtest/gtest.h>
@@ -83,6 +85,24 @@ TEST_F(ControlServerTest, SocketAppearsWhenItListens)
         at += static_cast<ssize_t>(sizeof *event + event->len);
     }
     EXPECT_EQ(came["second.sock"], static_cast<unsigned>(IN_MOVED_TO)) << "whole from the first moment";
+}
+
+// Bug: a client that came when the daemon had no descriptor left was neither taken nor refused, and the server spun.
+TEST_F(ControlServerTest, ClientsAreServedOneByOneWhileNoDescriptorIsLeft)
+{
+    ControlClient{"web"}.call("status"); // UBSan's look at a new type takes descriptors, too
+    sockaddr_un address{AF_UNIX, {}};
+    RunDirectory{}.socket_path("web").copy(address.sun_path, sizeof address.sun_path - 1);
+    UniqueFd first{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}, second{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    DescriptorLimit limit{0};
+    for (int client : {first.get(), second.get()}) {
+        ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        ASSERT_EQ(::send(client, "{\"call\":\"status\"}\n", 18, 0), 18);
+    }
+    EXPECT_TRUE(becomes_readable(first.get()));
+    EXPECT_LT(busy_share(), 0.2);
+    first.reset();
+    EXPECT_TRUE(becomes_readable(second.get()));
 }
 
 TEST_F(ControlServerTest, AnswersSeveralCallsOnOneConnection)

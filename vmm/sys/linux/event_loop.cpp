@@ -21,6 +21,11 @@ void EventLoop::unwatch(int fd)
     std::erase_if(watches_, [fd](const Watch& watch) { return watch.fd == fd; });
 }
 
+void EventLoop::after(std::chrono::milliseconds time, Task task)
+{
+    later_.push_back({std::chrono::steady_clock::now() + time, std::move(task)});
+}
+
 void EventLoop::start()
 {
     std::lock_guard lock{mutex_};
@@ -95,7 +100,7 @@ void EventLoop::wait_and_dispatch()
     for (const Watch& watch : watches_)
         descriptors_.push_back({watch.fd, watch.events, 0});
     std::size_t watched = descriptors_.size();
-    int timeout_ms = -1;
+    int timeout_ms = time_to_next_ms();
     PollSource* source = source_;
     if (source)
         guarded([&] { source->prepare(descriptors_, timeout_ms); });
@@ -115,6 +120,25 @@ void EventLoop::wait_and_dispatch()
     }
     if (source && source == source_)
         guarded([&] { source->dispatch(std::span{descriptors_}.subspan(watched)); });
+    run_due();
+}
+
+int EventLoop::time_to_next_ms() const
+{
+    if (later_.empty())
+        return -1;
+    auto left = std::ranges::min_element(later_, {}, &Later::due)->due - std::chrono::steady_clock::now();
+    return static_cast<int>(std::max<long>(0, std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+}
+
+void EventLoop::run_due()
+{
+    auto now = std::chrono::steady_clock::now();
+    auto due = std::stable_partition(later_.begin(), later_.end(), [now](const Later& each) { return each.due > now; });
+    std::vector<Later> tasks{std::make_move_iterator(due), std::make_move_iterator(later_.end())};
+    later_.erase(due, later_.end());
+    for (const Later& each : tasks)
+        guarded(each.task);
 }
 
 void EventLoop::run_posted()

@@ -3,7 +3,7 @@
 // needs no locks: it only ever runs here. Other threads hand work in with post() (does not wait) or
 // call() (waits until it has run: how a vCPU thread resets a device that is busy).
 //
-// watch(), unwatch() and attach() are for the loop's own thread, or before start(). poll() rather than
+// watch(), unwatch(), after() and attach() are for the loop's own thread, or before start(). poll() rather than
 // epoll: a device has one to three descriptors, and libslirp brings a different set every time.
 #pragma once
 
@@ -11,6 +11,7 @@
 
 #include <poll.h>
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -46,6 +47,7 @@ public:
 
     void watch(int fd, short events, Task ready);
     void unwatch(int fd);
+    void after(std::chrono::milliseconds time, Task task); // once
     void attach(PollSource& source) { source_ = &source; } // at most one
     void detach() { source_ = nullptr; }
 
@@ -61,7 +63,14 @@ private:
         Task ready;
     };
 
+    struct Later {
+        std::chrono::steady_clock::time_point due;
+        Task task;
+    };
+
     void run();
+    int time_to_next_ms() const; // of after(); -1: none
+    void run_due();
     void wait_and_dispatch();
     void run_posted();
     void guarded(const Task& task);
@@ -69,6 +78,7 @@ private:
     std::string name_;
     EventFd wakeup_;
     std::vector<Watch> watches_;
+    std::vector<Later> later_;
     PollSource* source_{};
     ErrorHandler on_error_;
     std::mutex mutex_; // guards the two below
