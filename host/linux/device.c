@@ -289,6 +289,7 @@ static void __exit co_module_exit(void)
 	co_core_stop();
 	co_shutdown_exit();
 	co_cpu_exit();
+	co_log_exit();
 }
 
 module_init(co_module_init);

@@ -6,6 +6,7 @@
 int co_cpu_init(void);
 void co_cpu_exit(void);
 void co_time_init(void);
+void co_log_exit(void);
 void co_nmi_awaited_less(void); /* this CPU has taken a timer interrupt */
 void co_nmi_awaited_none(void); /* no more NMIs will be sent, to any CPU */
 

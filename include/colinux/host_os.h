@@ -161,7 +161,8 @@ CO_ABI void co_os_event_unwatch(struct co_os_watch *watch);
 
 /* ---- log --------------------------------------------------------------------------------- */
 
-/* One line to the host's log, prefixed by the driver's name; a and b replace two %llx. [atomic] */
+/* One line to the host's log, prefixed by the driver's name; a and b replace two %llx. Of many in a short time some are only
+ * counted, and the log says how many. [atomic] */
 CO_ABI void co_os_log(const char *format, co_u64 a, co_u64 b);
 
 /* ======== what the glue calls in the core ================================================== */
