@@ -13,13 +13,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 namespace colinux {
 namespace {
 
 constexpr std::uint64_t kSector = 512;
-constexpr int kLockAttempts = 25;
-constexpr unsigned kLockPauseMicroseconds = 20'000;
+constexpr std::chrono::milliseconds kPause{20};
 
 [[noreturn]] void refuse(ExitCode code, const std::string& path, const std::string& why)
 {
@@ -40,9 +40,39 @@ constexpr unsigned kLockPauseMicroseconds = 20'000;
         refuse(ExitCode::DiskReadOnly, path, "cannot be written; append ,ro to use it read-only");
     case EBUSY:
     case ETXTBSY:
-        refuse(ExitCode::DiskBusy, path, "is in use (mounted?); unmount it or append ,ro");
+        refuse(ExitCode::DiskBusy, path, "another guest or the host uses it (mounted, swap, RAID, LVM); end that or append ,ro");
     default:
         refuse(ExitCode::DiskUnfit, path, std::string{"cannot be opened: "} + std::strerror(error));
+    }
+}
+
+void refuse_mounted(const std::string& path, const std::string& mount_point, const std::string& or_else)
+{
+    if (!mount_point.empty())
+        refuse(ExitCode::DiskBusy, path, "the host has mounted it; umount " + mount_point + or_else);
+}
+
+// A loop device that cannot write does no harm to a guest that cannot, either.
+void refuse_loop(const std::string& path, const struct stat& file, bool read_only, const HostTables& host)
+{
+    LoopUse loop = loop_device_on(file, read_only, host);
+    std::string detach = "losetup -d " + loop.device;
+    refuse_mounted(path, loop.mount_point, " (where " + loop.device + " stays, too: " + detach + ")");
+    if (!loop.device.empty())
+        refuse(ExitCode::DiskBusy, path, "the host uses it as " + loop.device + "; unmount what is on that, then: " + detach);
+}
+
+// Until `attempt` returns another errno than EBUSY (0: it is done), or `patience` is over. The kernel tears an io_uring down
+// after its process has gone, and only then closes its files.
+template <typename Attempt>
+int while_busy(std::chrono::milliseconds patience, Attempt attempt)
+{
+    auto end = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+        int error = attempt();
+        if (error != EBUSY || std::chrono::steady_clock::now() >= end)
+            return error;
+        std::this_thread::sleep_for(kPause);
     }
 }
 
@@ -50,7 +80,7 @@ bool is_unsupported(int error) { return error == EOPNOTSUPP || error == ENOSYS |
 
 } // namespace
 
-DiskFile DiskFile::open(const std::string& path, bool read_only)
+DiskFile DiskFile::open(const std::string& path, bool read_only, std::chrono::milliseconds patience, const HostTables& host)
 {
     struct stat status;
     if (stat(path.c_str(), &status) != 0)
@@ -64,14 +94,24 @@ DiskFile DiskFile::open(const std::string& path, bool read_only)
     if (!read_only && (status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0)
         refuse_open(path, EACCES);
 
-    // O_EXCL without O_CREAT: fails with EBUSY on a block device that the host has mounted.
+    if (!block_device)
+        refuse_loop(path, status, read_only, host);
+
+    // O_EXCL without O_CREAT: fails with EBUSY on a block device that the host has mounted or that another guest uses.
     int flags = read_only ? O_RDONLY : O_RDWR | (block_device ? O_EXCL : 0);
-    UniqueFd fd{::open(path.c_str(), flags | O_CLOEXEC)};
-    if (!fd)
-        refuse_open(path, errno);
+    UniqueFd fd;
+    int error = while_busy(patience, [&] {
+        fd = UniqueFd{::open(path.c_str(), flags | O_CLOEXEC)};
+        int failed = fd ? 0 : errno;
+        if (failed == EBUSY)
+            refuse_mounted(path, mount_point_of(status.st_rdev, host), ", or append ,ro");
+        return failed;
+    });
+    if (error)
+        refuse_open(path, error);
     DiskFile disk{std::move(fd), read_only};
     disk.measure(path);
-    disk.lock(path);
+    disk.lock(path, patience);
     return disk;
 }
 
@@ -95,24 +135,21 @@ void DiskFile::measure(const std::string& path)
         refuse(ExitCode::DiskUnfit, path, "its size of " + std::to_string(bytes_) + " bytes is not a multiple of 512");
 }
 
-void DiskFile::lock(const std::string& path) const
+void DiskFile::lock(const std::string& path, std::chrono::milliseconds patience) const
 {
     struct flock whole{};
     whole.l_type = read_only_ ? F_RDLCK : F_WRLCK;
     whole.l_whence = SEEK_SET;
-    // The kernel tears an io_uring down after its process has gone, and only then drops the lock: wait
-    // for a guest that has just ended.
-    for (int attempt = 0; attempt < kLockAttempts; attempt++) {
+    int error = while_busy(patience, [&] {
         if (fcntl(fd(), F_OFD_SETLK, &whole) == 0)
-            return;
-        if (errno != EAGAIN && errno != EACCES)
-            break;
-        usleep(kLockPauseMicroseconds);
-    }
-    if (errno == EAGAIN || errno == EACCES)
+            return 0;
+        return errno == EAGAIN || errno == EACCES ? EBUSY : errno;
+    });
+    if (error == EBUSY)
         refuse(ExitCode::DiskBusy, path,
                read_only_ ? "another guest writes to it" : "another guest uses it; append ,ro on both sides to share it");
-    refuse(ExitCode::DiskUnfit, path, std::string{"cannot be locked: "} + std::strerror(errno));
+    if (error)
+        refuse(ExitCode::DiskUnfit, path, std::string{"cannot be locked: "} + std::strerror(error));
 }
 
 int DiskFile::discard(std::uint64_t offset, std::uint64_t bytes) const

@@ -3,8 +3,10 @@
 // reason why a disk cannot be used is found here, before the guest starts, and named in one line.
 #pragma once
 
+#include "vmm/devices/host_use.hpp"
 #include "vmm/sys/linux/unique_fd.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -14,8 +16,11 @@ class DiskFile {
 public:
     // Throws Failure: DiskMissing, DiskUnfit, DiskReadOnly, DiskBusy. A writable disk is locked against
     // every other user of this program, a read-only one against writers only; the lock goes with the
-    // descriptor. A block device that the host has mounted is busy.
-    static DiskFile open(const std::string& path, bool read_only);
+    // descriptor. A block device that the host has mounted is busy, and so is a file that a loop device of the host has. One that
+    // is busy for another reason is waited for, `patience` long: a daemon that was killed lets go a moment after it is gone.
+    static DiskFile open(const std::string& path, bool read_only, std::chrono::milliseconds patience = kReleasePatience,
+                         const HostTables& host = {});
+    static constexpr std::chrono::milliseconds kReleasePatience = std::chrono::seconds{3};
 
     int fd() const { return fd_.get(); }
     std::uint64_t bytes() const { return bytes_; }
@@ -29,7 +34,7 @@ public:
 private:
     DiskFile(UniqueFd fd, bool read_only) : fd_{std::move(fd)}, read_only_{read_only} {}
     void measure(const std::string& path);
-    void lock(const std::string& path) const;
+    void lock(const std::string& path, std::chrono::milliseconds patience) const;
 
     UniqueFd fd_;
     bool read_only_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // DiskFile: what is refused, with which exit code, and that the message names the disk.
+#include "tests/fakes/patience.hpp"
 #include "tests/fakes/temporary_file.hpp"
 #include "vmm/devices/disk_file.hpp"
 #include "vmm/failure.hpp"
@@ -8,13 +9,16 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <thread>
+
 namespace colinux {
 namespace {
 
 ExitCode refusal(const std::string& path, bool read_only)
 {
     try {
-        DiskFile::open(path, read_only);
+        DiskFile::open(path, read_only, std::chrono::milliseconds{0});
     } catch (const Failure& failure) {
         EXPECT_NE(std::string{failure.what()}.find(path), std::string::npos);
         return failure.code();
@@ -65,6 +69,18 @@ TEST(DiskFile, WriterExcludesEveryoneReadersShare)
     DiskFile reader = DiskFile::open(file.path(), true);
     EXPECT_EQ(refusal(file.path(), true), ExitCode::Success);
     EXPECT_EQ(refusal(file.path(), false), ExitCode::DiskBusy);
+}
+
+// Bug: half a second of patience; a killed daemon's io_uring can take longer to let go.
+TEST(DiskFile, OneThatIsLetGoMeanwhileIsWaitedFor)
+{
+    TemporaryFile file{4096};
+    std::optional<DiskFile> other{DiskFile::open(file.path(), false)};
+    std::jthread killed{[&] {
+        std::this_thread::sleep_for(std::chrono::seconds{1});
+        other.reset();
+    }};
+    EXPECT_NO_THROW(DiskFile::open(file.path(), false, kPatience));
 }
 
 } // namespace
