@@ -144,7 +144,7 @@ void add_run(CLI::App& app, int& exit_code)
                         "words for the kernel command line, behind 'console=hvc0 root=/dev/vda rw'");
     command->add_option("--memory", options->memory, "size, as 512M or 2G")->capture_default_str();
     command->add_option("--cpus", options->cpus, "number of CPUs")->capture_default_str();
-    command->add_option("--disk", options->disks, "FILE[,ro]: raw image or block device; /dev/vda, /dev/vdb, ...")
+    command->add_option("--disk", options->disks, "FILE[,ro][,partition=N][,format=raw]: raw image or block device; /dev/vda, /dev/vdb, ...")
         ->allow_extra_args(false);
     command->add_option("--net", options->nets, "slirp[,forward=tcp:HOST:GUEST]..., or none (default)")->allow_extra_args(false);
     command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");

@@ -13,6 +13,8 @@ namespace colinux {
 struct DiskConfig {
     std::string path;
     bool read_only{};
+    unsigned partition{}; // of an MBR or GPT in it; 0: the whole
+    bool raw{};           // also where it looks like another format
 };
 
 struct PortForward {

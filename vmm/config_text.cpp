@@ -88,14 +88,37 @@ std::string size_text(std::uint64_t bytes)
 
 DiskConfig parse_disk(std::string_view text)
 {
-    DiskConfig disk{std::string{text}, false};
-    if (text.ends_with(",ro")) {
-        disk.path.resize(disk.path.size() - 3);
-        disk.read_only = true;
+    constexpr std::string_view partition = "partition=", format = "format=";
+    DiskConfig disk;
+    std::string_view path = text;
+    // Options stand last: a comma may be part of the file's name
+    for (std::size_t comma; (comma = path.rfind(',')) != std::string_view::npos; path = path.substr(0, comma)) {
+        std::string_view option = path.substr(comma + 1);
+        if (option == "ro") {
+            disk.read_only = true;
+        } else if (option.starts_with(format)) {
+            if (option != "format=raw")
+                refuse("disk", text, "only format=raw; convert another: qemu-img convert -O raw OLD NEW");
+            disk.raw = true;
+        } else if (option.starts_with(partition)) {
+            auto number = whole_number<unsigned>(option.substr(partition.size()));
+            if (!number || *number == 0)
+                refuse("disk", text, "a partition is a number from 1 on");
+            disk.partition = *number;
+        } else {
+            break;
+        }
     }
+    disk.path = path;
     if (disk.path.empty())
-        refuse("disk", text, "expected FILE or FILE,ro");
+        refuse("disk", text, "expected FILE[,ro][,partition=N][,format=raw]");
     return disk;
+}
+
+std::string disk_text(const DiskConfig& disk)
+{
+    return disk.path + (disk.read_only ? ",ro" : "") + (disk.partition ? ",partition=" + std::to_string(disk.partition) : "") +
+           (disk.raw ? ",format=raw" : "");
 }
 
 NetConfig parse_net(std::string_view text)

@@ -16,7 +16,9 @@ namespace colinux {
 std::uint64_t parse_size(std::string_view text);
 std::string size_text(std::uint64_t bytes); // the shortest exact form: "512M"
 
-DiskConfig parse_disk(std::string_view text); // Failure: Usage. The file is not looked at.
+// "FILE[,ro][,partition=N][,format=raw]", in any order. Failure: Usage. The file is not looked at.
+DiskConfig parse_disk(std::string_view text);
+std::string disk_text(const DiskConfig& disk); // what parse_disk() reads
 
 // "slirp[,forward=tcp:HOST:GUEST]...". Failure: Usage.
 NetConfig parse_net(std::string_view text);

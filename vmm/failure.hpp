@@ -34,6 +34,8 @@ enum class ExitCode : int {
     DiskUnfit = 41,     // a directory, empty, size not a multiple of 512
     DiskReadOnly = 42,
     DiskBusy = 43,
+    DiskFormat = 44,    // qcow2, gzip and so on
+    DiskPartition = 45, // which one of a partitioned root disk, or one that is not there
     MemorySize = 50,    // too small, too large
     MemoryNotFound = 51,
     CpuCount = 52,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/machine.hpp"
 
+#include "vmm/config_text.hpp"
 #include "vmm/machine_inputs.hpp"
 
 #include <malloc.h>
@@ -130,7 +131,7 @@ nlohmann::json Machine::status()
     auto up = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
     nlohmann::json disks = nlohmann::json::array();
     for (const DiskConfig& disk : config_.disks)
-        disks.push_back(disk.path + (disk.read_only ? ",ro" : ""));
+        disks.push_back(disk_text(disk));
     return {{"name", config_.name},         {"pid", getpid()},
             {"kernel", config_.kernel},     {"release", loaded_.release},
             {"vcpus", config_.vcpus},       {"memory_bytes", config_.memory_bytes},

@@ -20,8 +20,7 @@ Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_co
 {
     Devices devices;
     for (const DiskConfig& disk : config.disks)
-        devices.push_back(std::make_unique<BlockDevice>("cobd" + std::to_string(devices.size()),
-                                                        DiskFile::open(disk.path, disk.read_only)));
+        devices.push_back(std::make_unique<BlockDevice>("cobd" + std::to_string(devices.size()), DiskFile::open(disk)));
     for (unsigned card = 0; card < config.nets.size(); card++)
         devices.push_back(std::make_unique<NetDevice>("conet" + std::to_string(card), stable_mac_address(config.name, card),
                                                       std::make_unique<SlirpBackend>(config.nets[card].forwards)));

@@ -9,7 +9,7 @@ using namespace colinux;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t bytes)
 {
     static TemporaryFile file{64 << 10};
-    static BlockDevice device{"cobd0", DiskFile::open(file.path(), false), "", DiskEngine::Synchronous};
+    static BlockDevice device{"cobd0", DiskFile::open({file.path()}), "", DiskEngine::Synchronous};
     fuzz_device(device, {data, bytes});
     return 0;
 }

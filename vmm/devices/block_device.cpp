@@ -148,7 +148,7 @@ void BlockDevice::start(BlockRequest::Kind kind, const DescriptorChain& chain, s
     request.kind = kind;
     request.head = chain.head;
     request.status = status;
-    request.offset = offset;
+    request.offset = disk_.start() + offset;
     request.take_pieces(kind == BlockRequest::Kind::Read ? chain.writable : chain.readable);
     start_rest(tag);
 }

@@ -2,6 +2,7 @@
 // DiskFile: opening, and what the file system or block layer can do about unused blocks.
 #include "vmm/devices/disk_file.hpp"
 
+#include "vmm/devices/disk_content.hpp"
 #include "vmm/failure.hpp"
 
 #include <fcntl.h>
@@ -80,8 +81,10 @@ bool is_unsupported(int error) { return error == EOPNOTSUPP || error == ENOSYS |
 
 } // namespace
 
-DiskFile DiskFile::open(const std::string& path, bool read_only, std::chrono::milliseconds patience, const HostTables& host)
+DiskFile DiskFile::open(const DiskConfig& wanted, std::chrono::milliseconds patience, const HostTables& host)
 {
+    const std::string& path = wanted.path;
+    bool read_only = wanted.read_only;
     struct stat status;
     if (stat(path.c_str(), &status) != 0)
         refuse_open(path, errno);
@@ -111,6 +114,7 @@ DiskFile DiskFile::open(const std::string& path, bool read_only, std::chrono::mi
         refuse_open(path, error);
     DiskFile disk{std::move(fd), read_only};
     disk.measure(path);
+    disk.choose(wanted);
     disk.lock(path, patience);
     return disk;
 }
@@ -131,17 +135,43 @@ void DiskFile::measure(const std::string& path)
     bytes_ = end > 0 ? static_cast<std::uint64_t>(end) : 0;
     if (bytes_ == 0)
         refuse(ExitCode::DiskUnfit, path, "is empty; give it a size (truncate -s 4G) and a file system");
-    if (bytes_ % kSector)
-        refuse(ExitCode::DiskUnfit, path, "its size of " + std::to_string(bytes_) + " bytes is not a multiple of 512");
+}
+
+void DiskFile::choose(const DiskConfig& wanted)
+{
+    const std::string& path = wanted.path;
+    if (std::optional<ForeignFormat> format = wanted.raw ? std::nullopt : foreign_format(fd(), bytes_, path))
+        refuse(ExitCode::DiskFormat, path,
+               "is " + format->name + ", not a raw disk; convert it: " + format->conversion + " (or append ,format=raw: take it as it is)");
+    if (wanted.partition == 0) {
+        if (bytes_ % kSector)
+            refuse(ExitCode::DiskUnfit, path,
+                   "its size of " + std::to_string(bytes_) +
+                       " bytes is not a multiple of 512: was it copied whole? If so, fill its last sector: truncate -s %512 " + path);
+        return;
+    }
+    std::vector<Partition> partitions = partitions_in(fd());
+    auto found = std::ranges::find(partitions, wanted.partition, &Partition::number);
+    if (found == partitions.end())
+        refuse(ExitCode::DiskPartition, path,
+               "has no partition " + std::to_string(wanted.partition) +
+                   (partitions.empty() ? ": no partition table; leave ,partition away" : ", but: " + partition_list(partitions, path)));
+    if (found->start > bytes_ || found->bytes > bytes_ - found->start)
+        refuse(ExitCode::DiskUnfit, path,
+               "ends before its partition " + std::to_string(wanted.partition) + " does: it was not copied whole");
+    start_ = found->start;
+    bytes_ = found->bytes;
 }
 
 void DiskFile::lock(const std::string& path, std::chrono::milliseconds patience) const
 {
-    struct flock whole{};
-    whole.l_type = read_only_ ? F_RDLCK : F_WRLCK;
-    whole.l_whence = SEEK_SET;
+    struct flock mine{}; // two guests may have a partition each
+    mine.l_type = read_only_ ? F_RDLCK : F_WRLCK;
+    mine.l_whence = SEEK_SET;
+    mine.l_start = static_cast<off_t>(start_);
+    mine.l_len = static_cast<off_t>(bytes_);
     int error = while_busy(patience, [&] {
-        if (fcntl(fd(), F_OFD_SETLK, &whole) == 0)
+        if (fcntl(fd(), F_OFD_SETLK, &mine) == 0)
             return 0;
         return errno == EAGAIN || errno == EACCES ? EBUSY : errno;
     });
@@ -154,13 +184,14 @@ void DiskFile::lock(const std::string& path, std::chrono::milliseconds patience)
 
 int DiskFile::discard(std::uint64_t offset, std::uint64_t bytes) const
 {
-    if (fallocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0)
+    if (fallocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(start_ + offset), static_cast<off_t>(bytes)) == 0)
         return 0;
     return is_unsupported(errno) ? 0 : errno;
 }
 
 int DiskFile::write_zeroes(std::uint64_t offset, std::uint64_t bytes, bool may_unmap) const
 {
+    offset += start_;
     auto start = static_cast<off_t>(offset);
     auto length = static_cast<off_t>(bytes);
     for (int mode : {may_unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE}) {

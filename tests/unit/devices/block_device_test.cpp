@@ -35,7 +35,7 @@ constexpr std::uint64_t kFlush = 1ull << VIRTIO_BLK_F_FLUSH;
 // One guest with one disk.
 struct Disk {
     Disk(const char* path, bool read_only, DiskEngine engine)
-        : driver{guest, std::make_unique<BlockDevice>("cobd0", DiskFile::open(path, read_only), "", engine)}
+        : driver{guest, std::make_unique<BlockDevice>("cobd0", DiskFile::open({path, read_only}), "", engine)}
     {
     }
 

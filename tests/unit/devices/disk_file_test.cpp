@@ -18,7 +18,7 @@ namespace {
 ExitCode refusal(const std::string& path, bool read_only)
 {
     try {
-        DiskFile::open(path, read_only, std::chrono::milliseconds{0});
+        DiskFile::open({path, read_only}, std::chrono::milliseconds{0});
     } catch (const Failure& failure) {
         EXPECT_NE(std::string{failure.what()}.find(path), std::string::npos);
         return failure.code();
@@ -29,7 +29,7 @@ ExitCode refusal(const std::string& path, bool read_only)
 TEST(DiskFile, GoodFileIsMeasured)
 {
     TemporaryFile file{8192};
-    DiskFile disk = DiskFile::open(file.path(), false);
+    DiskFile disk = DiskFile::open({file.path()});
     EXPECT_EQ(disk.bytes(), 8192u);
     EXPECT_EQ(disk.block_size(), 512u);
 }
@@ -62,11 +62,11 @@ TEST(DiskFile, WriterExcludesEveryoneReadersShare)
 {
     TemporaryFile file{4096};
     {
-        DiskFile writer = DiskFile::open(file.path(), false);
+        DiskFile writer = DiskFile::open({file.path()});
         EXPECT_EQ(refusal(file.path(), false), ExitCode::DiskBusy);
         EXPECT_EQ(refusal(file.path(), true), ExitCode::DiskBusy);
     }
-    DiskFile reader = DiskFile::open(file.path(), true);
+    DiskFile reader = DiskFile::open({file.path(), true});
     EXPECT_EQ(refusal(file.path(), true), ExitCode::Success);
     EXPECT_EQ(refusal(file.path(), false), ExitCode::DiskBusy);
 }
@@ -75,12 +75,12 @@ TEST(DiskFile, WriterExcludesEveryoneReadersShare)
 TEST(DiskFile, OneThatIsLetGoMeanwhileIsWaitedFor)
 {
     TemporaryFile file{4096};
-    std::optional<DiskFile> other{DiskFile::open(file.path(), false)};
+    std::optional<DiskFile> other{DiskFile::open({file.path()})};
     std::jthread killed{[&] {
         std::this_thread::sleep_for(std::chrono::seconds{1});
         other.reset();
     }};
-    EXPECT_NO_THROW(DiskFile::open(file.path(), false, kPatience));
+    EXPECT_NO_THROW(DiskFile::open({file.path()}, kPatience));
 }
 
 } // namespace

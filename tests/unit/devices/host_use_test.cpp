@@ -38,7 +38,7 @@ protected:
     std::string refusal(bool read_only) const
     {
         try {
-            DiskFile::open(image_.path(), read_only, std::chrono::milliseconds{0}, host_);
+            DiskFile::open({image_.path(), read_only}, std::chrono::milliseconds{0}, host_);
         } catch (const Failure& failure) {
             EXPECT_EQ(failure.code(), ExitCode::DiskBusy);
             return failure.what();

@@ -14,7 +14,7 @@ MachineConfig good()
     MachineConfig config;
     config.name = "web";
     config.kernel = "/boot/vmlinuz";
-    config.disks = {{"a.raw", false}, {"b.raw", true}};
+    config.disks = {{"a.raw", false}, {"b.raw", true, 3, true}};
     config.nets = {{{{false, 8080, 80}}}};
     return config;
 }
@@ -48,6 +48,8 @@ TEST(Config, SurvivesJson)
     EXPECT_EQ(copy.kernel, "/boot/vmlinuz");
     EXPECT_EQ(copy.disks.size(), 2u);
     EXPECT_TRUE(copy.disks[1].read_only);
+    EXPECT_EQ(copy.disks[1].partition, 3u);
+    EXPECT_TRUE(copy.disks[1].raw);
     EXPECT_EQ(copy.nets[0].forwards[0].guest_port, 80);
     EXPECT_EQ(copy.memory_bytes, config.memory_bytes);
 }

@@ -40,6 +40,21 @@ TEST(Disk, ReadOnlySuffix)
     EXPECT_TRUE(disk.read_only);
 }
 
+TEST(Disk, OptionsStandLast)
+{
+    DiskConfig disk = parse_disk("a,b.raw,format=raw,partition=12");
+    EXPECT_EQ(disk.path, "a,b.raw");
+    EXPECT_EQ(disk.partition, 12u);
+    EXPECT_TRUE(disk.raw);
+    EXPECT_FALSE(disk.read_only);
+    EXPECT_EQ(disk_text(disk), "a,b.raw,partition=12,format=raw");
+}
+
+class BadDisk : public testing::TestWithParam<const char*> {};
+TEST_P(BadDisk, IsRefused) { EXPECT_THROW(parse_disk(GetParam()), Failure); }
+INSTANTIATE_TEST_SUITE_P(Texts, BadDisk,
+                         testing::Values("a,partition=0", "a,partition=", "a,partition=1x", "a,partition=-1", "a,format=qcow2", ",partition=1"));
+
 TEST(Disk, EmptyPathIsRefused)
 {
     EXPECT_THROW(parse_disk(""), Failure);
