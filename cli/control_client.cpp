@@ -67,11 +67,13 @@ void ControlClient::set_patience(std::chrono::milliseconds patience)
     setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); // connect()'s, too
 }
 
-nlohmann::json ControlClient::wait_for_end()
+nlohmann::json ControlClient::wait_for_end(std::chrono::milliseconds patience)
 {
-    set_patience(std::chrono::milliseconds{0});
+    set_patience(patience);
     try {
         return read_answer();
+    } catch (const NotAnswering&) {
+        throw;
     } catch (const Failure& failure) {
         if (failure.code() != ExitCode::ControlSocket)
             throw;

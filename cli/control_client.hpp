@@ -29,8 +29,9 @@ public:
 
     // Asks for the guest's last words, now; more calls may follow before wait_for_end() gets them.
     void announce_wait() { send_line({{"call", "wait"}}); }
-    // Waits until the guest has ended, as long as that takes; empty where its daemon was killed.
-    nlohmann::json wait_for_end();
+    // Waits until the guest has ended, as long as that takes (0) or `patience` lasts; empty where its daemon was killed.
+    // Failure: ControlSocket (NotAnswering), it has not.
+    nlohmann::json wait_for_end(std::chrono::milliseconds patience = std::chrono::milliseconds{0});
 
     std::string read_bytes(std::size_t count); // raw bytes behind an answer
     // The connection itself, after a `console` call, and console bytes that came with the answer.

@@ -27,6 +27,7 @@ struct GuestOptions {
     std::string name;
     bool json{};
     bool no_wait{};
+    unsigned timeout{kStopPatience.count()}; // seconds, of stop
 };
 
 CLI::App* add_guest_command(CLI::App& app, const char* name, const char* what, std::shared_ptr<GuestOptions> options)
@@ -78,31 +79,45 @@ void print_table(const std::vector<json>& statuses)
     }
 }
 
+[[noreturn]] void not_stopped(const GuestOptions& options)
+{
+    throw Failure{ExitCode::StopIgnored, "guest " + options.name + " has not shut down within " + std::to_string(options.timeout) +
+                                             " s; look at it: colinux console " + options.name + ", wait longer: --timeout, or end it: colinux kill " +
+                                             options.name};
+}
+
 // Without its answer: that of one that starts, or is stuck. The driver takes everything back.
 int end_by_signal(const GuestOptions& options, int signal)
 {
     RunDirectory directory;
     bool sent = directory.signal_daemon(options.name, signal);
-    while (sent && !options.no_wait && directory.is_taken(options.name))
+    auto end = std::chrono::steady_clock::now() + std::chrono::seconds{options.timeout};
+    while (sent && !options.no_wait && directory.is_taken(options.name)) {
+        if (signal == SIGTERM && std::chrono::steady_clock::now() > end)
+            not_stopped(options);
         std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    }
     std::cout << options.name << ": killed\n";
     return 0;
 }
 
 int end_guest(const GuestOptions& options, const char* call)
 {
-    bool at_once = std::string_view{call} == "kill";
+    bool at_once = std::string_view{call} == "kill", asked = false;
     try {
         ControlClient client{options.name, at_once ? kPatienceForEach : ControlClient::kPatience};
         if (!options.no_wait)
             client.announce_wait();
-        client.call(call);
+        client.call(at_once ? json{{"call", call}} : json{{"call", call}, {"seconds", options.timeout}});
         if (options.no_wait)
             return 0;
-        json end = client.wait_for_end();
+        asked = !at_once;
+        json end = client.wait_for_end(std::chrono::seconds{at_once ? 0 : options.timeout});
         std::cout << options.name << ": " << end.value("reason", std::string{"has ended"}) << "\n";
         return 0;
     } catch (const NotAnswering&) {
+        if (asked)
+            not_stopped(options);
         if (!at_once)
             throw;
         return end_by_signal(options, SIGKILL);
@@ -162,8 +177,10 @@ void add_stop_and_kill(CLI::App& app, int& exit_code)
 {
     auto options = std::make_shared<GuestOptions>();
     CLI::App* stop = add_guest_command(app, "stop", "Ask a guest to shut down in order, and wait until it has", options);
-    stop->footer("\nThe guest does what it does when its power button is pressed; one that does not listen: colinux "
-                 "kill.\n\nExample:\n  colinux stop guest1");
+    stop->footer("\nThe guest does what it does when its power button is pressed; it is pressed again until the guest "
+                 "has ended or the time is over (exit code 65; it runs on). One that does not listen: colinux kill.\n\nExamples:\n"
+                 "  colinux stop guest1\n  colinux stop guest1 --timeout 600");
+    stop->add_option("--timeout", options->timeout, "seconds that it has")->capture_default_str()->check(CLI::Range(1u, 86400u));
     stop->add_flag("--no-wait", options->no_wait, "return at once");
     stop->callback([options, &exit_code] { exit_code = end_guest(*options, "stop"); });
 

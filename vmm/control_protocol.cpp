@@ -23,6 +23,16 @@ std::uint16_t terminal_size(const json& request, const char* key)
     return value->get<std::uint16_t>();
 }
 
+std::chrono::seconds stop_patience(const json& request)
+{
+    auto seconds = request.find("seconds");
+    if (seconds == request.end())
+        return kStopPatience;
+    if (!seconds->is_number_unsigned() || seconds->get<std::uint64_t>() > 86'400)
+        throw Failure{ExitCode::ControlSocket, "stop: 'seconds' is to be a number from 0 to 86400"};
+    return std::chrono::seconds{seconds->get<std::uint64_t>()};
+}
+
 void read_log_wishes(const json& request, ControlRequest& parsed)
 {
     if (auto lines = request.find("tail"); lines != request.end()) {
@@ -52,6 +62,8 @@ ControlRequest parse_request(std::string_view line)
         parsed.rows = terminal_size(request, "rows");
         parsed.columns = terminal_size(request, "columns");
     }
+    if (parsed.call == Call::Stop)
+        parsed.patience = stop_patience(request);
     if (parsed.call == Call::Logs)
         read_log_wishes(request, parsed);
     return parsed;

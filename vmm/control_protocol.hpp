@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 namespace colinux {
 
+inline constexpr std::chrono::seconds kStopPatience{90}; // that a guest has for its shutdown, unless told
 inline constexpr std::size_t kMaximumRequestBytes = 4096; // a line with its newline
 
 struct ControlRequest {
@@ -23,6 +25,7 @@ struct ControlRequest {
     std::uint16_t rows{}, columns{}; // Resize
     std::uint64_t lines{kAllLines};  // Logs: the last so many
     bool follow{};                   // Logs: then what is printed, until the guest ends
+    std::chrono::seconds patience{kStopPatience}; // Stop: as long its power button is pressed again
 };
 
 // Failure{ControlSocket} with what is wrong. Any bytes may come.

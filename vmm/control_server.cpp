@@ -174,7 +174,7 @@ bool ControlServer::handle(Handle connection, const std::string& line)
         case Call::Stats:
             return send(connection, answer(target_.stats()));
         case Call::Stop:
-            target_.stop();
+            target_.stop(request.patience);
             return send(connection, answer());
         case Call::Kill:
             target_.kill();

@@ -21,7 +21,8 @@ public:
     virtual ~ControlTarget() = default;
     virtual nlohmann::json status() = 0;
     virtual nlohmann::json stats() = 0;
-    virtual void stop() = 0; // in order; does not wait
+    // In order; does not wait. A guest that does not hear it (it may still be booting) is asked again while `patience` lasts.
+    virtual void stop(std::chrono::seconds patience) = 0;
     virtual void kill() = 0; // at once; does not wait
     virtual std::string logs() = 0;
     // From now on `connection` carries the log's last `lines`, then what the guest prints. Must not throw.

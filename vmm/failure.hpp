@@ -44,6 +44,7 @@ enum class ExitCode : int {
     PortTaken = 62,
     NetworkUnfit = 63,
     ControlSocket = 64, // the daemon does not answer
+    StopIgnored = 65,   // the guest has not shut down in the time that `stop` gave it
     BuildFailed = 70,   // graft or image build
     Internal = 99,
 };

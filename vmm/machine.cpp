@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr std::chrono::seconds kAskAgain{3};
 constexpr std::uint64_t kLongModeFiveLevels = 1ull << 12; // CR4.LA57
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + "M"; }
@@ -114,7 +115,12 @@ void Machine::start()
 GuestEnd Machine::wait()
 {
     std::unique_lock lock{mutex_};
-    has_ended_.wait(lock, [this] { return end_.has_value(); });
+    while (!end_) {
+        if (std::chrono::steady_clock::now() >= asked_until_)
+            has_ended_.wait(lock);
+        else if (has_ended_.wait_for(lock, kAskAgain) == std::cv_status::timeout)
+            guest_->request_stop(); // one that is lost, since whoever would hear it is not there yet, is no shutdown
+    }
     return *end_;
 }
 
@@ -140,7 +146,13 @@ nlohmann::json Machine::status()
             {"multi_cpu_ok", loaded_.multi_cpu_ok}};
 }
 
-void Machine::stop() { guest_->request_stop(); }
+void Machine::stop(std::chrono::seconds patience)
+{
+    guest_->request_stop();
+    std::lock_guard lock{mutex_};
+    asked_until_ = std::chrono::steady_clock::now() + patience;
+    has_ended_.notify_all();
+}
 
 void Machine::kill() { end({ExitCode::GuestKilled, "killed"}); }
 

@@ -39,7 +39,7 @@ public:
 
     nlohmann::json status() override;
     nlohmann::json stats() override;
-    void stop() override;
+    void stop(std::chrono::seconds patience) override;
     void kill() override;
     std::string logs() override;
     void follow_logs(UniqueFd connection, std::uint64_t lines) override;
@@ -59,6 +59,7 @@ private:
     std::mutex mutex_;
     std::condition_variable has_ended_;
     std::optional<GuestEnd> end_;
+    std::chrono::steady_clock::time_point asked_until_{}; // the guest is asked to stop
 
     // In the order of their making; each needs the ones before it.
     std::optional<GuestFile> guest_;

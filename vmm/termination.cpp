@@ -10,7 +10,7 @@ namespace colinux {
 
 namespace {
 
-constexpr itimerspec kGrace{{0, 0}, {30, 0}}; // seconds, nanoseconds
+constexpr itimerspec kGrace{{0, 0}, {kStopPatience.count(), 0}}; // seconds, nanoseconds
 constexpr std::chrono::seconds kOneRequest{1};
 
 } // namespace
@@ -96,7 +96,7 @@ void Termination::end_guest(bool at_once)
         return target_->kill();
     asked_ = std::chrono::steady_clock::now();
     timerfd_settime(grace_.get(), 0, &kGrace, nullptr);
-    target_->stop();
+    target_->stop(kStopPatience);
 }
 
 } // namespace colinux

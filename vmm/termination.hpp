@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Termination: what SIGTERM and SIGINT do to colinuxd, and its starter's death before the guest runs. While it starts:
-// nothing half-made stays, the process ends. While the guest runs: the first SIGTERM asks the guest to stop and gives it thirty
-// seconds; a second one, SIGINT, or the end of the thirty seconds kills it. What comes within a second of the first SIGTERM is
+// nothing half-made stays, the process ends. While the guest runs: the first SIGTERM asks the guest to stop and gives it ninety
+// seconds; a second one, SIGINT, or the end of the ninety seconds kills it. What comes within a second of the first SIGTERM is
 // the same request: a service manager tells the daemon, and so does the `colinux run` that it tells.
 #pragma once
 

@@ -36,7 +36,7 @@ public:
     explicit HubTarget(ConsoleHub& hub) : hub_{hub} {}
     nlohmann::json status() override { return {}; }
     nlohmann::json stats() override { return {}; }
-    void stop() override {}
+    void stop(std::chrono::seconds) override {}
     void kill() override {}
     std::string logs() override { return ""; }
     void follow_logs(UniqueFd, std::uint64_t) override {}

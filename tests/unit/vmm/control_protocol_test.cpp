@@ -60,5 +60,13 @@ TEST(LineBuffer, EndlessLineIsRefused)
     EXPECT_THROW(buffer.add(std::string(kMaximumRequestBytes, 'x')), Failure);
 }
 
+TEST(ControlProtocol, StopHasNinetySecondsUnlessTold)
+{
+    EXPECT_EQ(parse_request(R"({"call":"stop"})").patience, std::chrono::seconds{90});
+    EXPECT_EQ(parse_request(R"({"call":"stop","seconds":600})").patience, std::chrono::seconds{600});
+    EXPECT_THROW(parse_request(R"({"call":"stop","seconds":-1})"), Failure);
+    EXPECT_THROW(parse_request(R"({"call":"stop","seconds":86401})"), Failure);
+}
+
 } // namespace
 } // namespace colinux

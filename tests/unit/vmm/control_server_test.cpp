@@ -27,7 +27,7 @@ class FakeGuest final : public ControlTarget {
 public:
     nlohmann::json status() override { return {{"name", "web"}}; }
     nlohmann::json stats() override { throw Failure{ExitCode::Internal, "no stats"}; }
-    void stop() override { stops++; }
+    void stop(std::chrono::seconds) override { stops++; }
     void kill() override { kills++; }
     std::string logs() override { return log; }
     void follow_logs(UniqueFd connection, std::uint64_t lines) override

@@ -19,7 +19,7 @@ class CountingGuest final : public ControlTarget {
 public:
     nlohmann::json status() override { return {}; }
     nlohmann::json stats() override { return {}; }
-    void stop() override { stops++; }
+    void stop(std::chrono::seconds) override { stops++; }
     void kill() override { kills++; }
     std::string logs() override { return ""; }
     void follow_logs(UniqueFd, std::uint64_t) override {}
