@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 // BlockDevice on a temporary file, through the transport, with io_uring and without.
-#include "tests/fakes/fake_transport_driver.hpp"
-#include "tests/fakes/temporary_file.hpp"
-#include "vmm/devices/block_device.hpp"
+#include "tests/unit/devices/guest_with_disk.hpp"
 
-#include <linux/virtio_blk.h>
+#include "tests/fakes/temporary_file.hpp"
+
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -29,46 +28,9 @@ extern "C" ssize_t pwritev2(int fd, const iovec* pieces, int count, off_t offset
 namespace colinux {
 namespace {
 
-constexpr std::uint64_t kRing = 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_F_INDIRECT_DESC;
-constexpr std::uint64_t kFlush = 1ull << VIRTIO_BLK_F_FLUSH;
-
-// One guest with one disk.
-struct Disk {
-    Disk(const char* path, bool read_only, DiskEngine engine)
-        : driver{guest, std::make_unique<BlockDevice>("cobd0", DiskFile::open({path, read_only}), "", engine)}
-    {
-    }
-
-    struct Answer {
-        std::uint8_t status;
-        std::uint32_t used_bytes;
-    };
-    Answer request(std::uint32_t type, std::uint64_t sector, std::vector<FakeBuffer> data)
-    {
-        VirtqUsedElem used{};
-        std::uint64_t status = queue_request(type, sector, std::move(data));
-        EXPECT_TRUE(driver.finish_one(0, used));
-        return {static_cast<std::uint8_t>(*guest.at(status)), used.len};
-    }
-    std::uint64_t queue_request(std::uint32_t type, std::uint64_t sector, std::vector<FakeBuffer> data)
-    {
-        std::uint64_t header = guest.allocate(sizeof(virtio_blk_outhdr));
-        std::uint64_t status = guest.allocate(1);
-        *guest.at<virtio_blk_outhdr>(header) = {.type = type, .ioprio = 0, .sector = sector};
-        *guest.at(status) = std::byte{0xff};
-        data.insert(data.begin(), {header, sizeof(virtio_blk_outhdr), false});
-        data.push_back({status, 1, true});
-        driver.queue(0).add_indirect(data);
-        return status;
-    }
-
-    FakeGuest guest{16 << 20};
-    FakeTransportDriver driver;
-};
-
 struct BlockDeviceTest : testing::TestWithParam<DiskEngine> {
     TemporaryFile file{1 << 20};
-    Disk disk{file.path(), false, GetParam()};
+    GuestWithDisk disk{file.path(), false, GetParam()};
     FakeGuest& guest = disk.guest;
 };
 
@@ -117,7 +79,7 @@ TEST(DurableDiskTest, FlushIsAFlushAndWritesWithoutThatFeatureAreDurableThemselv
 {
     for (std::uint64_t feature : {kFlush, std::uint64_t{0}}) {
         TemporaryFile file{1 << 20};
-        Disk disk{file.path(), false, DiskEngine::Synchronous};
+        GuestWithDisk disk{file.path(), false, DiskEngine::Synchronous};
         ASSERT_TRUE(disk.driver.bring_up(kRing | feature));
         flushes = durable_writes = 0;
         std::uint64_t text = disk.guest.allocate(512);
@@ -233,7 +195,7 @@ TEST_P(BlockDeviceTest, ReadOnlyDiskRefusesWrites)
 {
     TemporaryFile other{4096};
     other.write(0, "precious");
-    Disk read_only{other.path(), true, GetParam()};
+    GuestWithDisk read_only{other.path(), true, GetParam()};
     EXPECT_TRUE(read_only.driver.page().device_features & 1ull << VIRTIO_BLK_F_RO);
     ASSERT_TRUE(read_only.driver.bring_up(kRing | kFlush));
     std::uint64_t text = read_only.guest.allocate(512);
