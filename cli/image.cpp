@@ -60,7 +60,7 @@ void add_image(CLI::App& app, int& exit_code)
     create->require_subcommand(1);
     CLI::App* debian = create->add_subcommand("debian", "Debian 12 with a stock kernel package, systemd, a login, a network");
     debian->footer(R"(
-Packages come from where this machine's apt gets them. Kernel and initramfs are also copied to OUT.boot/.
+Packages come from where this machine's apt gets them. Kernel and initramfs are also copied to OUT.boot/, which `run` keeps up to date.
 Log in as root, without a password.
 
 Examples:

@@ -20,7 +20,7 @@ namespace colinux {
 namespace {
 
 constexpr const char* kExamples = R"(
-With no --kernel, the newest kernel in the first disk's /boot is taken, with its initramfs.
+With no --kernel, the newest kernel in the first disk's /boot that there is a graft for is taken, with its initramfs.
 The console is this terminal; Ctrl-] leaves it, the guest runs on (colinux console NAME returns).
 The exit code says how the guest ended: 0 power-off, 10 reboot, 11 halt, 12 panic, 13 killed,
 14 hang, 15 fault; all others: docs/exit-codes.md.
@@ -29,6 +29,7 @@ Examples:
   colinux run --disk debian.raw --net slirp
   colinux run --name db --memory 1G --cpus 2 --disk debian.raw --disk data.raw --detach
   colinux run --disk debian.raw,ro --append "init=/bin/sh"
+  colinux run --disk cloud.raw,partition=1
   colinux run --kernel vmlinuz --initrd initrd.img
   colinux run --disk debian.raw --net slirp,forward=tcp:2222:22,forward=tcp:8080:80)";
 
@@ -49,6 +50,28 @@ std::string default_command_line(const std::vector<DiskConfig>& disks)
 
 std::string absolute(const std::string& path) { return path.empty() ? "" : std::filesystem::absolute(path).string(); }
 
+void tell(const std::string& text, const StopSignals& stop) { write_unless_stopped(STDERR_FILENO, "colinux: " + text + "\n", stop); }
+
+// The first disk, which has the root file system, and the kernel where none was named.
+void look_into(MachineConfig& config, const RunOptions& options, std::optional<BootFiles>& boot_files, StopSignals& stop)
+{
+    const DiskConfig& disk = config.disks[0];
+    if (!std::filesystem::exists(disk.path))
+        throw Failure{ExitCode::DiskMissing, "disk " + disk.path + " is not there: make one with: colinux image create debian " + disk.path +
+                                                 " --size 2G"};
+    if (!config.kernel.empty()) {
+        if ((" " + options.append).find(" root=") == std::string::npos)
+            check_root_disk(disk);
+        return;
+    }
+    boot_files.emplace(BootFiles::find(disk, &stop));
+    if (!boot_files->note().empty())
+        tell(boot_files->note(), stop);
+    config.kernel = boot_files->kernel();
+    if (config.initrd.empty())
+        config.initrd = boot_files->initrd();
+}
+
 MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boot_files, StopSignals& stop)
 {
     MachineConfig config;
@@ -64,19 +87,8 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
             config.nets.push_back(parse_net(net));
     config.kernel = absolute(options.kernel);
     config.initrd = absolute(options.initrd);
-    if (config.kernel.empty() && !config.disks.empty()) {
-        const std::string& disk = config.disks[0].path;
-        if (!std::filesystem::exists(disk))
-            throw Failure{ExitCode::DiskMissing, "disk " + disk +
-                                                     " is not there: make one with: colinux image create debian " +
-                                                     disk + " --size 2G"};
-        if (std::filesystem::is_directory(disk))
-            throw Failure{ExitCode::DiskUnfit, "disk " + disk + " is a directory: give an image file or a block device"};
-        boot_files.emplace(BootFiles::find(disk, &stop));
-        config.kernel = boot_files->kernel();
-        if (config.initrd.empty())
-            config.initrd = boot_files->initrd();
-    }
+    if (!config.disks.empty())
+        look_into(config, options, boot_files, stop);
     config.command_line = default_command_line(config.disks) + (options.append.empty() ? "" : " " + options.append);
     check_config(config);
     return config;
@@ -86,8 +98,6 @@ void print_event(const nlohmann::json& event, const StopSignals& stop)
 {
     write_unless_stopped(STDOUT_FILENO, event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", stop);
 }
-
-void tell(const std::string& text, const StopSignals& stop) { write_unless_stopped(STDERR_FILENO, "colinux: " + text + "\n", stop); }
 
 int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, StopSignals& stop)
 {

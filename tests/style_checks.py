@@ -19,7 +19,7 @@ LAYERS = {
     "guest": ("colinux/",),
     "vmm": ("colinux/", "base/", "vmm/"),
     # besides the socket, the command shares with the daemon how a guest is described, found and checked beforehand
-    "cli": ("colinux/", "cli/", "vmm/config", "vmm/control_protocol", "vmm/driver", "vmm/failure", "vmm/guest_end",
+    "cli": ("colinux/", "cli/", "vmm/config", "vmm/control_protocol", "vmm/devices/disk_", "vmm/driver", "vmm/failure", "vmm/guest_end",
             "vmm/last_lines", "vmm/run_directory", "vmm/loader/graft_store", "vmm/sys/linux/descriptors", "vmm/sys/linux/unique_fd"),
 }
 PROJECT = ("colinux/", "base/", "core/", "host/", "graft/", "guest/", "vmm/", "cli/", "tests/")

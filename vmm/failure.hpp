@@ -30,6 +30,7 @@ enum class ExitCode : int {
     KernelUnfit = 32,   // cannot be taken over: no PARAVIRT_XXL, no kallsyms, unknown layout
     NoGraft = 33,       // no graft for this kernel ABI and none could be built
     InitrdUnfit = 34,
+    NotCopied = 35,     // kernel and initramfs out of the image: no space
     DiskMissing = 40,
     DiskUnfit = 41,     // a directory, empty, size not a multiple of 512
     DiskReadOnly = 42,
