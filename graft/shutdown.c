@@ -4,6 +4,7 @@
  * management port or another CPU. A kexec would overwrite the graft: refused. So is sleep, from which nothing would wake it.
  */
 #include <linux/console.h>
+#include <linux/kernel.h>
 #include <linux/kexec.h>
 #include <linux/notifier.h>
 #include <linux/panic_notifier.h>
@@ -80,9 +81,14 @@ static void stop_in_order(struct work_struct *work)
 
 static DECLARE_WORK(stop_work, stop_in_order);
 
+/*
+ * Before there is an init nobody can shut down in order, and to be powered off by force in the middle of setting itself up can
+ * lock the kernel up: the host asks again.
+ */
 void co_orderly_stop(void)
 {
-	schedule_work(&stop_work);
+	if (system_state == SYSTEM_RUNNING)
+		schedule_work(&stop_work);
 }
 
 /* After the kernel has filled its list of states */
