@@ -27,10 +27,52 @@ SECONDS_TO_TELL = 120
 FOLDERS = {"payload": "payloads", "system": "system"}
 
 # Lab tests that take longest begin first, so that none is left over when the others are done
-LONGEST = ("payload state", "system hardware_trace", "system guest_power_off", "system try", "system one_cpu", "system guest_cpu_models",
-           "system guest_kernels", "payload nmi_storm", "system guest_kill", "system two_guests", "system cpu_hotplug", "system nmi_boot",
-           "system host_preemption", "system nmi_hotplug", "system translated_code", "system guest_ends", "system guest_clock",
-           "system overcommit", "system one_cpu_shared", "system descriptor_limit", "payload write_side", "payload stuck", "payload vcpu_alone", "system cpu_hotplug_watch", "system guest_idle", "system guest_logs", "system daemon_signals", "system start_interrupted", "system stuck_daemon", "system lab", "payload hello")
+LONGEST = """
+payload state
+system hardware_trace
+system guest_power_off
+system one_cpu
+system try
+system translated_code
+system host_preemption
+system nmi_boot
+system guest_kill
+system guest_kernels
+system overcommit
+system nmi_hotplug
+payload nmi_storm
+system guest_ends
+system guest_cpu_models
+system two_guests
+payload faults
+system daemon_signals
+system disk_busy
+system guest_clock
+system host_suspend
+system scheduling
+system one_cpu_shared
+system cpu_hotplug
+system descriptor_limit
+payload write_side
+payload stuck
+payload vcpu_alone
+system cpu_hotplug_watch
+system guest_idle
+system guest_logs
+system start_interrupted
+system stuck_daemon
+system lab
+payload hello
+system mce
+system legacy_drivers
+system host_goes_down
+system eight_cpus
+payload debug_flood
+system disk_content
+system disk_kernel
+system guest_sleep
+system filtered_writes
+""".strip().split("\n")
 
 
 def _cmake(preset):

@@ -35,7 +35,7 @@ MUTANTS = [
     Mutant("a late NMI is taken for the next stay's", "core/cpu_watch.cpp", "    std::uint64_t stay = slots[cpu].stay;",
            "    std::uint64_t stay = slots[cpu].preempted;", CORE),
     Mutant("suspects may be on all CPUs", "core/suspects.cpp", "cpus > 1 ? cpus - 1 : 1", "cpus", CORE),
-    Mutant("a suspect stays one for ever", "core/vcpu_burst.cpp", "    suspect_ = !interrupts_on_ && call != ", "    suspect_ = call != ", CORE),
+    Mutant("a suspect stays one for ever", "core/vcpu_burst.cpp", "call != CO_CALL_INTERRUPT && call != CO_CALL_IDLE", "call != CO_CALL_IDLE", CORE),
     Mutant("one that was taken off waits behind the host's threads", "core/vcpu_burst.cpp", "return goes_first_ ? Next::Reenter : Next::Pause;", "return Next::Pause;", CORE),
     Mutant("others are let in before one that was taken off", "core/vcpu_burst.cpp", "times_preempted_ == 0 && monitor_.holds_others();", "false;", CORE),
     Mutant("others go on in the guest while one is off", "core/vcpu_burst.cpp", " && !monitor_.holds_others());", ");", CORE),
