@@ -93,16 +93,20 @@ TEST_F(ControlServerTest, ClientsAreServedOneByOneWhileNoDescriptorIsLeft)
     ControlClient{"web"}.call("status"); // UBSan's look at a new type takes descriptors, too
     sockaddr_un address{AF_UNIX, {}};
     RunDirectory{}.socket_path("web").copy(address.sun_path, sizeof address.sun_path - 1);
-    UniqueFd first{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}, second{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    std::vector<UniqueFd> clients;
+    for (int i = 0; i < 3; i++)
+        clients.emplace_back(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     DescriptorLimit limit{0};
-    for (int client : {first.get(), second.get()}) {
-        ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-        ASSERT_EQ(::send(client, "{\"call\":\"status\"}\n", 18, 0), 18);
+    for (const UniqueFd& client : clients) {
+        ASSERT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        ASSERT_EQ(::send(client.get(), "{\"call\":\"status\"}\n", 18, 0), 18);
     }
-    EXPECT_TRUE(becomes_readable(first.get()));
+    EXPECT_TRUE(becomes_readable(clients[0].get()));
     EXPECT_LT(busy_share(), 0.2);
-    first.reset();
-    EXPECT_TRUE(becomes_readable(second.get()));
+    for (UniqueFd& client : clients) {
+        EXPECT_TRUE(becomes_readable(client.get()));
+        client.reset();
+    }
 }
 
 TEST_F(ControlServerTest, AnswersSeveralCallsOnOneConnection)
