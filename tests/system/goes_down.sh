@@ -20,5 +20,6 @@ END
     tail -n 3 "$work/log"
     if grep -E 'WARNING|BUG|Oops|Call Trace|rcu.*stall' "$work/log"; then exit 1; fi
     tail -n 5 "$work/log" | grep "$2"
+    sed -n 's/^lab: host log: \(.*\)\/console.log$/\1/p' "$work/err" | xargs -r rm -r # kept for hosts that died
     rm -r "$work"
 }
