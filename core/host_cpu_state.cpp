@@ -127,7 +127,7 @@ void HostCpuState::exchange_user_state(co_passage& page)
 }
 
 // The host's perf may have the CPU write records to a buffer at a *linear* address: not in the guest's tables. It turns that on and off
-// in its handlers, also in those that run amid a burst.
+// in its handlers, also in those that run amid a burst. Not seen: what the one does that an NMI calls which comes in the run loop itself.
 void HostCpuState::stop_debug_store()
 {
     host_debug_ctl_ = features.debug_store ? cpu::read_msr(cpu::Msr::DebugCtl) & (kDebugCtlTr | kDebugCtlBts) : 0;

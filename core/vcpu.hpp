@@ -8,7 +8,7 @@
 //
 // The contract that keeps two kernels on one CPU alive: when the guest left with its interrupts off, nobody else
 // runs before it continues (it may hold a raw spinlock that another vCPU spins for), except when it asked for it
-// (idle, yield, lock wait) or was taken off by the preemption NMI. DESIGN section 3; docs/world-switch.md, "Preemption".
+// (idle, yield, lock wait) or was taken off by the preemption NMI. DESIGN section 3; docs/world-switch.md, "The rule about interrupts".
 #pragma once
 
 #include "base/result.hpp"

@@ -2,7 +2,7 @@
 /*
  * The machine's I/O ports and everything in its physical address space that is not the guest's RAM are the host's. Drivers that look for
  * old hardware by trying its ports (parport_pc, floppy, Super-I/O sensors, watchdogs ...) ask the kernel's resource trees first: there all
- * of it is taken. Those that do not ask are named on the command line (vmm/loader/boot.cpp).
+ * of it is taken. Those that do not ask are named on the command line (vmm/loader/boot_params.cpp).
  */
 #include <linux/ioport.h>
 
