@@ -3,10 +3,10 @@
 
 #include "cli/ext_image.hpp"
 #include "cli/stop_signals.hpp"
-#include "vmm/devices/disk_content.hpp"
-#include "vmm/devices/disk_file.hpp"
-#include "vmm/failure.hpp"
-#include "vmm/loader/graft_store.hpp"
+#include "control/disk_content.hpp"
+#include "control/disk_file.hpp"
+#include "control/failure.hpp"
+#include "control/graft_store.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -5,7 +5,7 @@
 // looked into: there IMAGE.boot is what its owner put there.
 #pragma once
 
-#include "vmm/config.hpp"
+#include "control/config.hpp"
 
 #include <functional>
 #include <string>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli/control_client.hpp"
 
-#include "vmm/config_text.hpp"
-#include "vmm/run_directory.hpp"
+#include "control/config_text.hpp"
+#include "control/run_directory.hpp"
 
 #include <sys/socket.h>
 #include <sys/un.h>

@@ -2,8 +2,8 @@
 // ControlClient: one connection to a running guest's control socket. A daemon that is stopped or stuck costs a time-out.
 #pragma once
 
-#include "vmm/control_protocol.hpp"
-#include "vmm/sys/linux/unique_fd.hpp"
+#include "control/protocol.hpp"
+#include "control/unique_fd.hpp"
 
 #include <chrono>
 #include <string>

@@ -4,9 +4,9 @@
 #pragma once
 
 #include "cli/stop_signals.hpp"
-#include "vmm/config.hpp"
-#include "vmm/guest_end.hpp"
-#include "vmm/sys/linux/unique_fd.hpp"
+#include "control/config.hpp"
+#include "control/guest_end.hpp"
+#include "control/unique_fd.hpp"
 
 #include <sys/types.h>
 

@@ -3,7 +3,7 @@
 #include "cli/doctor.hpp"
 
 #include "cli/commands.hpp"
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <colinux/abi.h>
 #include <colinux/passage.h>

@@ -3,8 +3,8 @@
 // so that --json always lists the same questions.
 #include "cli/doctor.hpp"
 
-#include "vmm/config_text.hpp"
-#include "vmm/driver.hpp"
+#include "control/config_text.hpp"
+#include "control/driver.hpp"
 
 #include <algorithm>
 

@@ -3,9 +3,9 @@
 #include "cli/doctor.hpp"
 
 #include "cli/subprocess.hpp"
-#include "vmm/driver.hpp"
-#include "vmm/failure.hpp"
-#include "vmm/loader/graft_store.hpp"
+#include "control/driver.hpp"
+#include "control/failure.hpp"
+#include "control/graft_store.hpp"
 
 #include <sys/utsname.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli/ext_image.hpp"
 
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <ext2fs/ext2fs.h>
 

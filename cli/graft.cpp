@@ -3,8 +3,8 @@
 #include "cli/commands.hpp"
 #include "cli/installation.hpp"
 #include "cli/subprocess.hpp"
-#include "vmm/failure.hpp"
-#include "vmm/loader/graft_store.hpp"
+#include "control/failure.hpp"
+#include "control/graft_store.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -52,15 +52,6 @@ void list()
         std::cerr << "colinux: there is no graft; make one with: colinux graft build\n";
 }
 
-void check(const std::string& kernel)
-{
-    KernelCheck fit = check_kernel(kernel);
-    std::cout << kernel << ": kernel " << fit.release << " can be taken over\n"
-              << "graft: " << fit.graft_path << "\n"
-              << "CPUs: " << (fit.multi_cpu_ok ? "several" : "one only") << "\n"
-              << "contiguous memory: " << (fit.contiguous_bytes >> 20) << "M\n";
-}
-
 } // namespace
 
 void add_graft(CLI::App& app, int& exit_code)
@@ -87,8 +78,7 @@ void add_graft(CLI::App& app, int& exit_code)
                           "graft check /boot/vmlinuz-6.1.0-56-amd64");
     check_command->add_option("VMLINUZ", options->kernel, "the kernel's file")->required();
     check_command->callback([options, &exit_code] {
-        check(options->kernel);
-        exit_code = 0;
+        exit_code = run_in_foreground({find_daemon(), "--check-kernel", options->kernel}); // who starts kernels can judge them
     });
 }
 

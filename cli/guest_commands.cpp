@@ -3,8 +3,8 @@
 #include "cli/commands.hpp"
 #include "cli/console_session.hpp"
 #include "cli/control_client.hpp"
-#include "vmm/config_text.hpp"
-#include "vmm/run_directory.hpp"
+#include "control/config_text.hpp"
+#include "control/run_directory.hpp"
 
 #include <CLI/CLI.hpp>
 

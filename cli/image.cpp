@@ -3,8 +3,8 @@
 #include "cli/commands.hpp"
 #include "cli/installation.hpp"
 #include "cli/subprocess.hpp"
-#include "vmm/config_text.hpp"
-#include "vmm/failure.hpp"
+#include "control/config_text.hpp"
+#include "control/failure.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli/installation.hpp"
 
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <filesystem>
 

@@ -2,9 +2,9 @@
 // `colinux logs`: what a guest has written to its console, from its daemon while it runs, from the file when it has ended.
 #include "cli/commands.hpp"
 #include "cli/control_client.hpp"
-#include "vmm/config_text.hpp"
-#include "vmm/last_lines.hpp"
-#include "vmm/run_directory.hpp"
+#include "control/config_text.hpp"
+#include "control/last_lines.hpp"
+#include "control/run_directory.hpp"
 
 #include <CLI/CLI.hpp>
 

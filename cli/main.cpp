@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // `colinux`: runs and looks after guests. This file is the table of contents; each subcommand has a file.
 #include "cli/commands.hpp"
-#include "vmm/failure.hpp"
-#include "vmm/sys/linux/descriptors.hpp"
+#include "control/descriptors.hpp"
+#include "control/failure.hpp"
 
 #include <CLI/CLI.hpp>
 

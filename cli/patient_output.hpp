@@ -3,7 +3,7 @@
 // signal that is held back would be seen. The stream itself stays as it is, since others (the shell) share it.
 #pragma once
 
-#include "vmm/sys/linux/unique_fd.hpp"
+#include "control/unique_fd.hpp"
 
 #include <cstddef>
 #include <string_view>

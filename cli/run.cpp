@@ -5,7 +5,7 @@
 #include "cli/console_session.hpp"
 #include "cli/daemon_process.hpp"
 #include "cli/stop_signals.hpp"
-#include "vmm/config_text.hpp"
+#include "control/config_text.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -4,8 +4,8 @@
 // ends this process by these signals while one of these lives.
 #pragma once
 
-#include "vmm/failure.hpp"
-#include "vmm/sys/linux/unique_fd.hpp"
+#include "control/failure.hpp"
+#include "control/unique_fd.hpp"
 
 #include <csignal>
 #include <initializer_list>

@@ -2,8 +2,8 @@
 #include "cli/subprocess.hpp"
 
 #include "cli/stop_signals.hpp"
-#include "vmm/failure.hpp"
-#include "vmm/sys/linux/unique_fd.hpp"
+#include "control/failure.hpp"
+#include "control/unique_fd.hpp"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -17,12 +17,11 @@ LAYERS = {
     "host": ("colinux/",),
     "graft": ("colinux/",),
     "guest": ("colinux/",),
-    "vmm": ("colinux/", "base/", "vmm/"),
-    # besides the socket, the command shares with the daemon how a guest is described, found and checked beforehand
-    "cli": ("colinux/", "cli/", "vmm/config", "vmm/control_protocol", "vmm/devices/disk_", "vmm/driver", "vmm/failure", "vmm/guest_end",
-            "vmm/last_lines", "vmm/run_directory", "vmm/loader/graft_store", "vmm/sys/linux/descriptors", "vmm/sys/linux/unique_fd"),
+    "control": ("colinux/", "control/"),
+    "vmm": ("colinux/", "base/", "control/", "vmm/"),
+    "cli": ("colinux/", "control/", "cli/"),
 }
-PROJECT = ("colinux/", "base/", "core/", "host/", "graft/", "guest/", "vmm/", "cli/", "tests/")
+PROJECT = ("colinux/", "base/", "core/", "host/", "graft/", "guest/", "control/", "vmm/", "cli/", "tests/")
 # what the core may take from the compiler, which brings them freestanding
 FREESTANDING = {"cstddef", "cstdint", "type_traits", "compare", "concepts", "limits", "utility", "new", "initializer_list",
                 "atomic", "bit", "array", "span", "stdint.h", "stddef.h"}

@@ -3,14 +3,16 @@
 // the guest, serves its control socket, and ends with the guest, saying how it did by its exit code.
 //
 //   colinuxd --config-fd N [--report-fd N]
+//   colinuxd --check-kernel VMLINUZ    `colinux graft check`: could it be started?
 //
-// The configuration is JSON (vmm/config.hpp); the report is vmm/startup_report.hpp.
-#include "vmm/config.hpp"
+// The configuration is JSON (control/config.hpp); the report is vmm/startup_report.hpp.
+#include "control/config.hpp"
+#include "control/descriptors.hpp"
+#include "control/run_directory.hpp"
 #include "vmm/control_server.hpp"
+#include "vmm/loader/kernel_check.hpp"
 #include "vmm/machine.hpp"
-#include "vmm/run_directory.hpp"
 #include "vmm/startup_report.hpp"
-#include "vmm/sys/linux/descriptors.hpp"
 #include "vmm/termination.hpp"
 
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <iostream>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -85,6 +88,15 @@ void leave_terminal()
         throw Failure{ExitCode::Internal, std::string{"chdir /: "} + strerror(errno)};
 }
 
+void check(const std::string& kernel)
+{
+    KernelCheck fit = check_kernel(kernel);
+    std::cout << kernel << ": kernel " << fit.release << " can be taken over\n"
+              << "graft: " << fit.graft_path << "\n"
+              << "CPUs: " << (fit.multi_cpu_ok ? "several" : "one only") << "\n"
+              << "contiguous memory: " << (fit.contiguous_bytes >> 20) << "M\n";
+}
+
 GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& termination)
 {
     RunDirectory directory;
@@ -133,6 +145,10 @@ int run(int argc, char** argv)
     std::optional<StartupReport> to_starter;
     StartupReport* report = &to_terminal;
     try {
+        if (argc == 3 && std::string_view{argv[1]} == "--check-kernel") {
+            check(argv[2]);
+            return 0;
+        }
         Descriptors descriptors = parse_arguments(argc, argv);
         if (descriptors.report)
             report = &to_starter.emplace(std::move(descriptors.report));

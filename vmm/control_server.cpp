@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/control_server.hpp"
 
-#include "vmm/sys/linux/descriptors.hpp"
+#include "control/descriptors.hpp"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -5,10 +5,10 @@
 // Clients are root's processes, but may be slow, wrong or gone at any moment.
 #pragma once
 
-#include "vmm/control_protocol.hpp"
-#include "vmm/guest_end.hpp"
+#include "control/guest_end.hpp"
+#include "control/protocol.hpp"
+#include "control/unique_fd.hpp"
 #include "vmm/sys/linux/event_loop.hpp"
-#include "vmm/sys/linux/unique_fd.hpp"
 
 #include <list>
 #include <string>

@@ -3,7 +3,7 @@
 // memory, for `colinux stats`.
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 #include "vmm/loader/boot.hpp"
 
 #include <nlohmann/json.hpp>

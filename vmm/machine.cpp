@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/machine.hpp"
 
-#include "vmm/config_text.hpp"
+#include "control/config_text.hpp"
 #include "vmm/machine_inputs.hpp"
 
 #include <malloc.h>

@@ -4,12 +4,12 @@
 // through ControlTarget, on the socket's thread.
 #pragma once
 
-#include "vmm/config.hpp"
+#include "control/config.hpp"
+#include "control/driver.hpp"
+#include "control/guest_end.hpp"
 #include "vmm/control_server.hpp"
 #include "vmm/devices/console_hub.hpp"
 #include "vmm/devices/console_ring.hpp"
-#include "vmm/driver.hpp"
-#include "vmm/guest_end.hpp"
 #include "vmm/loader/boot.hpp"
 #include "vmm/vcpu_thread.hpp"
 #include "vmm/virtio/transport.hpp"

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/machine_inputs.hpp"
 
+#include "control/failure.hpp"
 #include "vmm/devices/block_device.hpp"
 #include "vmm/devices/entropy_device.hpp"
 #include "vmm/devices/net_device.hpp"
 #include "vmm/devices/slirp_backend.hpp"
 #include "vmm/devices/virtio_console.hpp"
-#include "vmm/failure.hpp"
 #include "vmm/loader/boot.hpp"
-#include "vmm/loader/graft_store.hpp"
+#include "vmm/loader/kernel_check.hpp"
 
 namespace colinux {
 

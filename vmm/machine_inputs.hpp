@@ -3,7 +3,7 @@
 // anything: so a wrong file name costs nothing and leaves nothing behind.
 #pragma once
 
-#include "vmm/config.hpp"
+#include "control/config.hpp"
 #include "vmm/devices/console_endpoint.hpp"
 #include "vmm/loader/graft_object.hpp"
 #include "vmm/loader/kernel_image.hpp"

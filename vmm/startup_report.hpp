@@ -7,9 +7,9 @@
 // The reader may go away at any time.
 #pragma once
 
-#include "vmm/failure.hpp"
-#include "vmm/guest_end.hpp"
-#include "vmm/sys/linux/unique_fd.hpp"
+#include "control/failure.hpp"
+#include "control/guest_end.hpp"
+#include "control/unique_fd.hpp"
 
 #include <nlohmann/json.hpp>
 

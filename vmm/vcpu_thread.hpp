@@ -4,7 +4,7 @@
 // business: they never come here.
 #pragma once
 
-#include "vmm/driver.hpp"
+#include "control/driver.hpp"
 
 #include <atomic>
 #include <exception>

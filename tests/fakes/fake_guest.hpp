@@ -4,7 +4,7 @@
 // a hostile driver writes to table(), available() and used() itself.
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 #include "vmm/virtio/split_ring.hpp"
 #include "vmm/virtio/virtqueue.hpp"
 

@@ -2,8 +2,8 @@
 // SocketPair: a console client of the test: one end for the hub, the other to type and read with.
 #pragma once
 
+#include "control/unique_fd.hpp"
 #include "tests/fakes/patience.hpp"
-#include "vmm/sys/linux/unique_fd.hpp"
 
 #include <sys/socket.h>
 

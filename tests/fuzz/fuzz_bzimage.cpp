@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // A kernel file of any bytes: it is opened or refused with a Failure; nothing else may happen. Inputs that
 // promise to unpack to more than 1 MiB are cut down to that, so that the search goes on.
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/loader/kernel_image.hpp"
 
 #include <cstring>

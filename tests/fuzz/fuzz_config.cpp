@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // The guest's configuration as JSON, and the small languages of the command line. What is accepted must
 // survive being written and read again.
-#include "vmm/config_text.hpp"
-#include "vmm/failure.hpp"
+#include "control/config_text.hpp"
+#include "control/failure.hpp"
 
 #include <cstdint>
 #include <cstdlib>

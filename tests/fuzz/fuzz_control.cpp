@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The control socket's two sides: requests cut out of a byte stream in pieces, and answers.
-#include "vmm/control_protocol.hpp"
+#include "control/protocol.hpp"
 
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // A graft object of any bytes, linked against a kernel that has every symbol whose name is not "absent".
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/loader/graft_linker.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)

@@ -4,7 +4,7 @@
 // device the way a DeviceSlot does.
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 #include "vmm/virtio/ring_error.hpp"
 #include "vmm/virtio/virtio_device.hpp"
 

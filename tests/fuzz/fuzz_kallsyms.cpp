@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // An ELF image of any bytes: headers, banner and symbol tables.
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/loader/kallsyms.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)

@@ -6,8 +6,8 @@
 // A driver that does not negotiate FLUSH gets writes that are durable when they complete.
 #pragma once
 
+#include "control/disk_file.hpp"
 #include "vmm/devices/block_request.hpp"
-#include "vmm/devices/disk_file.hpp"
 #include "vmm/sys/linux/disk_io.hpp"
 #include "vmm/virtio/virtio_device.hpp"
 

@@ -2,7 +2,7 @@
 // ConsoleHub: fan-out, fan-in, and patience with slow readers.
 #include "vmm/devices/console_hub.hpp"
 
-#include "vmm/last_lines.hpp"
+#include "control/last_lines.hpp"
 
 #include <fcntl.h>
 

@@ -8,11 +8,11 @@
 // gets the log, then what is printed, types nothing, and what it misses by being slow is told.
 #pragma once
 
+#include "control/unique_fd.hpp"
 #include "vmm/devices/console_endpoint.hpp"
 #include "vmm/devices/console_history.hpp"
 #include "vmm/devices/console_log.hpp"
 #include "vmm/sys/linux/event_loop.hpp"
-#include "vmm/sys/linux/unique_fd.hpp"
 
 #include <cstdint>
 #include <list>

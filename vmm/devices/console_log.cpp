@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/devices/console_log.hpp"
 
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <fcntl.h>
 

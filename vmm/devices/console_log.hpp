@@ -3,7 +3,7 @@
 // between them a line that says how many bytes are missing. Not thread-safe.
 #pragma once
 
-#include "vmm/sys/linux/unique_fd.hpp"
+#include "control/unique_fd.hpp"
 
 #include <cstdint>
 #include <string>

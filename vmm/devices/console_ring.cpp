@@ -3,7 +3,7 @@
 #include "vmm/devices/console_ring.hpp"
 
 #include "base/address.hpp"
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/sys/linux/event_loop.hpp"
 #include "vmm/virtio/transport.hpp"
 

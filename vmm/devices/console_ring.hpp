@@ -4,8 +4,8 @@
 // hostile: sizes and our own positions are kept here, its positions are only ever differences.
 #pragma once
 
+#include "control/guest_memory.hpp"
 #include "vmm/devices/console_endpoint.hpp"
-#include "vmm/guest_memory.hpp"
 #include "vmm/sys/linux/event_fd.hpp"
 
 #include <colinux/boot_info.h>

@@ -2,8 +2,8 @@
 // SlirpBackend: libslirp's callbacks. No exception may leave one of them: they only store.
 #include "vmm/devices/slirp_backend.hpp"
 
-#include "vmm/failure.hpp"
-#include "vmm/sys/linux/descriptors.hpp"
+#include "control/descriptors.hpp"
+#include "control/failure.hpp"
 
 #include <slirp/libslirp.h>
 #include <sys/resource.h>

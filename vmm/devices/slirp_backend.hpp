@@ -4,7 +4,7 @@
 // 10.0.2.2, DNS is 10.0.2.3. IPv4 only. Forwards listen on the host's loopback address.
 #pragma once
 
-#include "vmm/config.hpp"
+#include "control/config.hpp"
 #include "vmm/devices/net_backend.hpp"
 #include "vmm/sys/linux/event_loop.hpp"
 

@@ -2,7 +2,7 @@
 #include "vmm/loader/boot.hpp"
 
 #include "base/address.hpp"
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/loader/boot_params.hpp"
 #include "vmm/loader/decompress.hpp"
 #include "vmm/loader/fixups.hpp"

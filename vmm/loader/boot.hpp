@@ -3,7 +3,7 @@
 // vCPU can be started. boot.cpp is the table of contents of all that happens to a kernel.
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 #include "vmm/loader/graft_object.hpp"
 #include "vmm/loader/kernel_image.hpp"
 

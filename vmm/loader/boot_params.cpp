@@ -2,7 +2,7 @@
 #include "vmm/loader/boot_params.hpp"
 
 #include "base/address.hpp"
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <asm/bootparam.h>
 

@@ -3,7 +3,7 @@
 // (Documentation/arch/x86/zero-page.rst).
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 #include "vmm/loader/byte_view.hpp"
 #include "vmm/loader/window.hpp"
 

@@ -2,7 +2,7 @@
 #include "vmm/loader/elf_image.hpp"
 
 #include "base/address.hpp"
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <elf.h>
 

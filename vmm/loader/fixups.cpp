@@ -2,7 +2,7 @@
 #include "vmm/loader/fixups.hpp"
 
 #include "base/address.hpp"
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/loader/page_tables.hpp"
 
 #include <array>

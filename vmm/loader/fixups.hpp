@@ -3,7 +3,7 @@
 // loader to change (CO_FIXUP_* in include/colinux/graft_object.h). The file is never changed.
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 #include "vmm/loader/kernel_image.hpp"
 #include "vmm/loader/window.hpp"
 

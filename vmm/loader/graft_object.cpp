@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/loader/graft_object.hpp"
 
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/loader/kernel_file.hpp"
 
 #include <colinux/boot_info.h>

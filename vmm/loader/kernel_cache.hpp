@@ -7,8 +7,8 @@
 // an entry appears whole, under its name, and never changes.
 #pragma once
 
+#include "control/unique_fd.hpp"
 #include "vmm/loader/byte_view.hpp"
-#include "vmm/sys/linux/unique_fd.hpp"
 
 #include <array>
 #include <cstdint>

@@ -4,7 +4,7 @@
 // is only read.
 #pragma once
 
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/loader/byte_view.hpp"
 #include "vmm/loader/kernel_cache.hpp"
 

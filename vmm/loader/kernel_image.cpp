@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/loader/kernel_image.hpp"
 
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <algorithm>
 

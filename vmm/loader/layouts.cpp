@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/loader/layouts.hpp"
 
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -2,7 +2,7 @@
 #include "vmm/loader/placement.hpp"
 
 #include "base/address.hpp"
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <colinux/boot_info.h>
 

@@ -2,7 +2,7 @@
 // Placement: which part of guest memory gets the kernel image, the graft's window and the initrd.
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 
 #include <cstdint>
 #include <string>

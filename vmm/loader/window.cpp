@@ -2,7 +2,7 @@
 #include "vmm/loader/window.hpp"
 
 #include "base/address.hpp"
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/loader/page_tables.hpp"
 
 #include <algorithm>

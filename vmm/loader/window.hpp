@@ -8,7 +8,7 @@
 //   last two pages: page tables of the passage window (filled by the driver) and of this one
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 #include "vmm/loader/graft_linker.hpp"
 
 #include <colinux/boot_info.h>

@@ -2,7 +2,7 @@
 // Transport: the pages and the way to each slot.
 #include "vmm/virtio/transport.hpp"
 
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -13,7 +13,7 @@
 // flags. Not thread-safe: a queue belongs to its device's thread.
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 #include "vmm/virtio/descriptor_chain.hpp"
 #include "vmm/virtio/split_ring.hpp"
 

@@ -3,7 +3,7 @@
 #include "cli/boot_files.hpp"
 
 #include "cli/subprocess.hpp"
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

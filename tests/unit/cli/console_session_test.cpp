@@ -2,10 +2,10 @@
 // A user at a terminal: the console session in a process of its own on a pseudo terminal, the daemon's
 // control server and console hub here, a guest that echoes in upper case.
 #include "cli/console_session.hpp"
+#include "control/run_directory.hpp"
 #include "tests/fakes/console_target.hpp"
 #include "tests/fakes/patience.hpp"
 #include "vmm/control_server.hpp"
-#include "vmm/run_directory.hpp"
 
 #include <gtest/gtest.h>
 

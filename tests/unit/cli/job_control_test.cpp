@@ -2,10 +2,10 @@
 // A console session under a shell's job control, and with a reader that does not read: the session in a process of its own,
 // the daemon's control server and console hub here. Its shell does what the test types: a letter for each thing.
 #include "cli/console_session.hpp"
+#include "control/run_directory.hpp"
 #include "tests/fakes/console_target.hpp"
 #include "tests/fakes/patience.hpp"
 #include "vmm/control_server.hpp"
-#include "vmm/run_directory.hpp"
 
 #include <gtest/gtest.h>
 

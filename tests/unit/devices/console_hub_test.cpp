@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 // ConsoleHub: fan-out, replay, input, slow and vanished clients.
+#include "control/last_lines.hpp"
 #include "tests/fakes/patience.hpp"
 #include "tests/fakes/socket_pair.hpp"
 #include "tests/fakes/temporary_file.hpp"
 #include "vmm/devices/console_hub.hpp"
-#include "vmm/last_lines.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // ConsoleLog: bounded, with the beginning, the end, and the truth about what is between.
+#include "control/failure.hpp"
 #include "tests/fakes/temporary_file.hpp"
 #include "vmm/devices/console_log.hpp"
-#include "vmm/failure.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // ConsoleRing against a graft played by the test: output, wrap-around, input, and a graft gone wrong.
+#include "control/failure.hpp"
 #include "tests/fakes/fake_guest.hpp"
 #include "vmm/devices/console_ring.hpp"
-#include "vmm/failure.hpp"
 #include "vmm/sys/linux/event_loop.hpp"
 
 #include <gtest/gtest.h>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 // conet on the real libslirp, through the rings: a DHCP exchange, a TCP connection from the guest to a
 // server on the host's loopback, one from the host into the guest by a port forward.
+#include "control/descriptors.hpp"
+#include "control/failure.hpp"
 #include "tests/fakes/descriptor_limit.hpp"
 #include "tests/fakes/fake_transport_driver.hpp"
 #include "tests/fakes/packets.hpp"
 #include "tests/fakes/socket_pair.hpp"
 #include "vmm/devices/net_device.hpp"
 #include "vmm/devices/slirp_backend.hpp"
-#include "vmm/failure.hpp"
-#include "vmm/sys/linux/descriptors.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -2,7 +2,7 @@
 // A page walk in software (SDM volume 3, section 4.5) over a fake guest memory, and that memory.
 #pragma once
 
-#include "vmm/guest_memory.hpp"
+#include "control/guest_memory.hpp"
 
 #include <cstring>
 #include <optional>

@@ -2,7 +2,7 @@
 // What several loader tests need: the compiled test graft, changed copies of it, and the error that a call throws.
 #pragma once
 
-#include "vmm/failure.hpp"
+#include "control/failure.hpp"
 #include "vmm/loader/graft_object.hpp"
 #include "vmm/loader/kernel_file.hpp"
 

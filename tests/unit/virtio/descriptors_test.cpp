@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // What a process does about its descriptors; in processes of their own.
-#include "vmm/sys/linux/descriptors.hpp"
+#include "control/descriptors.hpp"
 
 #include "tests/fakes/descriptor_limit.hpp"
 #include "vmm/sys/linux/event_loop.hpp"

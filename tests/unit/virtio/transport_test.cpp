@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // Transport: negotiation, activation, interrupts, reset, with a device that echoes.
+#include "control/failure.hpp"
 #include "tests/fakes/fake_transport_driver.hpp"
 #include "tests/fakes/patience.hpp"
-#include "vmm/failure.hpp"
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>

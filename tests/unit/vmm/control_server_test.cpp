@@ -3,9 +3,9 @@
 #include "vmm/control_server.hpp"
 
 #include "cli/control_client.hpp"
+#include "control/run_directory.hpp"
 #include "tests/fakes/descriptor_limit.hpp"
 #include "tests/fakes/patience.hpp"
-#include "vmm/run_directory.hpp"
 
 #include <gtest/gtest.h>
 

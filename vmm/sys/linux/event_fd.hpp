@@ -3,7 +3,7 @@
 // reach the driver, and how threads wake each other. Never blocks.
 #pragma once
 
-#include "vmm/sys/linux/unique_fd.hpp"
+#include "control/unique_fd.hpp"
 
 namespace colinux {
 

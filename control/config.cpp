@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "control/config.hpp"
+
+#include "control/config_text.hpp"
+#include "control/failure.hpp"
+
+#include <colinux/abi.h>
+#include <colinux/passage.h>
+
+#include <nlohmann/json.hpp>
+
+#include <limits>
+#include <set>
+
+namespace colinux {
+
+using nlohmann::json;
+
+namespace {
+
+void refuse_unknown(const json& object, const std::set<std::string>& known)
+{
+    for (const auto& item : object.items())
+        if (!known.contains(item.key()))
+            throw Failure{ExitCode::Usage, "configuration: unknown field '" + item.key() + "'"};
+}
+
+// A number that fits the field: JSON's own conversion would wrap silently.
+template <typename Number>
+Number number_in(const json& object, const char* key, Number otherwise)
+{
+    if (!object.contains(key))
+        return otherwise;
+    const json& value = object[key];
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > std::numeric_limits<Number>::max())
+        throw Failure{ExitCode::Usage, std::string{"configuration: '"} + key + "' is not a fitting number"};
+    return value.get<Number>();
+}
+
+PortForward forward_from(const json& object)
+{
+    refuse_unknown(object, {"udp", "host_port", "guest_port"});
+    return {object.value("udp", false), number_in<std::uint16_t>(object, "host_port", 0),
+            number_in<std::uint16_t>(object, "guest_port", 0)};
+}
+
+NetConfig net_from(const json& object)
+{
+    refuse_unknown(object, {"forwards"});
+    NetConfig net;
+    for (const json& forward : object.value("forwards", json::array()))
+        net.forwards.push_back(forward_from(forward));
+    return net;
+}
+
+MachineConfig machine_from(const json& object)
+{
+    refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets"});
+    MachineConfig config;
+    config.name = object.value("name", "");
+    config.kernel = object.value("kernel", "");
+    config.initrd = object.value("initrd", "");
+    config.command_line = object.value("command_line", "");
+    config.memory_bytes = number_in(object, "memory_bytes", config.memory_bytes);
+    config.vcpus = number_in(object, "vcpus", config.vcpus);
+    for (const json& disk : object.value("disks", json::array())) {
+        refuse_unknown(disk, {"path", "read_only", "partition", "raw"});
+        config.disks.push_back(
+            {disk.value("path", ""), disk.value("read_only", false), number_in(disk, "partition", 0u), disk.value("raw", false)});
+    }
+    for (const json& net : object.value("nets", json::array()))
+        config.nets.push_back(net_from(net));
+    return config;
+}
+
+void check_forwards(const std::vector<NetConfig>& nets)
+{
+    std::set<std::pair<bool, std::uint16_t>> taken;
+    for (const NetConfig& net : nets)
+        for (const PortForward& forward : net.forwards) {
+            if (forward.host_port == 0 || forward.guest_port == 0)
+                throw Failure{ExitCode::Usage, "forward: a port is a number from 1 to 65535"};
+            if (!taken.emplace(forward.udp, forward.host_port).second)
+                throw Failure{ExitCode::PortTaken, "port " + std::to_string(forward.host_port) +
+                                                       " is forwarded twice: give each forward its own host port"};
+        }
+}
+
+} // namespace
+
+std::string config_to_json(const MachineConfig& config)
+{
+    json disks = json::array(), nets = json::array();
+    for (const DiskConfig& disk : config.disks)
+        disks.push_back({{"path", disk.path}, {"read_only", disk.read_only}, {"partition", disk.partition}, {"raw", disk.raw}});
+    for (const NetConfig& net : config.nets) {
+        json forwards = json::array();
+        for (const PortForward& forward : net.forwards)
+            forwards.push_back({{"udp", forward.udp}, {"host_port", forward.host_port}, {"guest_port", forward.guest_port}});
+        nets.push_back({{"forwards", forwards}});
+    }
+    json object{{"name", config.name},
+                {"kernel", config.kernel},
+                {"initrd", config.initrd},
+                {"command_line", config.command_line},
+                {"memory_bytes", config.memory_bytes},
+                {"vcpus", config.vcpus},
+                {"disks", disks},
+                {"nets", nets}};
+    return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+MachineConfig config_from_json(std::string_view text)
+{
+    try {
+        MachineConfig config = machine_from(json::parse(text));
+        check_config(config);
+        return config;
+    } catch (const json::exception& error) {
+        throw Failure{ExitCode::Usage, std::string{"configuration: "} + error.what()};
+    }
+}
+
+void check_config(const MachineConfig& config)
+{
+    if (!config.name.empty())
+        check_name(config.name);
+    if (config.kernel.empty())
+        throw Failure{ExitCode::KernelMissing, "no kernel: give --kernel VMLINUZ, or --disk with an image that has one"};
+    if (config.memory_bytes < kMinimumMemoryBytes)
+        throw Failure{ExitCode::MemorySize, "memory " + size_text(config.memory_bytes) +
+                                                " is too small: a guest needs at least " +
+                                                size_text(kMinimumMemoryBytes)};
+    if (config.memory_bytes % CO_BLOCK_SIZE != 0)
+        throw Failure{ExitCode::MemorySize, "memory " + size_text(config.memory_bytes) + " is not a multiple of 2M"};
+    if (config.vcpus < 1 || config.vcpus > CO_MAX_VCPUS)
+        throw Failure{ExitCode::CpuCount, std::to_string(config.vcpus) + " CPUs: expected 1 to " + std::to_string(CO_MAX_VCPUS)};
+    if (config.disks.size() > kMaximumDisks || config.nets.size() > kMaximumNets)
+        throw Failure{ExitCode::Usage, "too many devices: at most " + std::to_string(kMaximumDisks) + " disks and " +
+                                           std::to_string(kMaximumNets) + " networks"};
+    for (const DiskConfig& disk : config.disks)
+        if (disk.path.empty())
+            throw Failure{ExitCode::Usage, "a disk without a file name"};
+    check_forwards(config.nets);
+}
+
+} // namespace colinux

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+// The small languages of the command line: sizes ("512M"), disks ("FILE,ro"), networks
+// ("slirp,forward=tcp:8080:80"), names. Each throws Failure with one line that quotes what was typed
+// and says what would have been right.
+#pragma once
+
+#include "control/config.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace colinux {
+
+// Bytes: a whole number with an optional K, M, G or T (1024-based). Failure: Usage.
+std::uint64_t parse_size(std::string_view text);
+std::string size_text(std::uint64_t bytes); // the shortest exact form: "512M"
+
+// "FILE[,ro][,partition=N][,format=raw]", in any order. Failure: Usage. The file is not looked at.
+DiskConfig parse_disk(std::string_view text);
+std::string disk_text(const DiskConfig& disk); // what parse_disk() reads
+
+// "slirp[,forward=tcp:HOST:GUEST]...". Failure: Usage.
+NetConfig parse_net(std::string_view text);
+
+// 1 to 48 of a-z A-Z 0-9 . _ -, beginning with a letter or digit: it becomes a file name. Failure: Usage.
+void check_name(std::string_view name);
+
+} // namespace colinux

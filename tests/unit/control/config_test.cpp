@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+// The guest's configuration as JSON, and what is refused in it.
+#include "control/config.hpp"
+
+#include "control/failure.hpp"
+
+#include <gtest/gtest.h>
+
+namespace colinux {
+namespace {
+
+MachineConfig good()
+{
+    MachineConfig config;
+    config.name = "web";
+    config.kernel = "/boot/vmlinuz";
+    config.disks = {{"a.raw", false}, {"b.raw", true, 3, true}};
+    config.nets = {{{{false, 8080, 80}}}};
+    return config;
+}
+
+ExitCode code_of(const MachineConfig& config)
+{
+    try {
+        check_config(config);
+    } catch (const Failure& failure) {
+        return failure.code();
+    }
+    return ExitCode::Success;
+}
+
+ExitCode code_of(const char* json)
+{
+    try {
+        config_from_json(json);
+    } catch (const Failure& failure) {
+        return failure.code();
+    }
+    return ExitCode::Success;
+}
+
+TEST(Config, SurvivesJson)
+{
+    MachineConfig config = good();
+    config.command_line = "a=\"b\" \xff";
+    MachineConfig copy = config_from_json(config_to_json(config));
+    EXPECT_EQ(copy.name, "web");
+    EXPECT_EQ(copy.kernel, "/boot/vmlinuz");
+    EXPECT_EQ(copy.disks.size(), 2u);
+    EXPECT_TRUE(copy.disks[1].read_only);
+    EXPECT_EQ(copy.disks[1].partition, 3u);
+    EXPECT_TRUE(copy.disks[1].raw);
+    EXPECT_EQ(copy.nets[0].forwards[0].guest_port, 80);
+    EXPECT_EQ(copy.memory_bytes, config.memory_bytes);
+}
+
+TEST(Config, MissingKernelHasItsOwnCode)
+{
+    MachineConfig config = good();
+    config.kernel.clear();
+    EXPECT_EQ(code_of(config), ExitCode::KernelMissing);
+}
+
+TEST(Config, MemoryTooSmallOrUnaligned)
+{
+    MachineConfig config = good();
+    config.memory_bytes = 1 << 20;
+    EXPECT_EQ(code_of(config), ExitCode::MemorySize);
+    config.memory_bytes = (64 << 20) + 4096;
+    EXPECT_EQ(code_of(config), ExitCode::MemorySize);
+}
+
+TEST(Config, CpuCount)
+{
+    MachineConfig config = good();
+    config.vcpus = 0;
+    EXPECT_EQ(code_of(config), ExitCode::CpuCount);
+    config.vcpus = 65;
+    EXPECT_EQ(code_of(config), ExitCode::CpuCount);
+    config.vcpus = 64;
+    EXPECT_EQ(code_of(config), ExitCode::Success);
+}
+
+TEST(Config, SameHostPortTwice)
+{
+    MachineConfig config = good();
+    config.nets.push_back(config.nets[0]);
+    EXPECT_EQ(code_of(config), ExitCode::PortTaken);
+    config.nets[1].forwards[0].udp = true;
+    EXPECT_EQ(code_of(config), ExitCode::Success);
+}
+
+TEST(Config, TooManyDisks)
+{
+    MachineConfig config = good();
+    config.disks.resize(25, {"x", false});
+    EXPECT_EQ(code_of(config), ExitCode::Usage);
+}
+
+class BadJson : public testing::TestWithParam<const char*> {};
+TEST_P(BadJson, IsAUsageError) { EXPECT_EQ(code_of(GetParam()), ExitCode::Usage); }
+INSTANTIATE_TEST_SUITE_P(
+    Texts, BadJson,
+    testing::Values("", "{", "[]", "null", "7", R"({"kernel":5})", R"({"kernel":"k","vcpus":-1})",
+                    R"({"kernel":"k","vcpus":4294967297})", R"({"kernel":"k","unknown":1})",
+                    R"({"kernel":"k","disks":[7]})",
+                    R"({"kernel":"k","nets":[{"forwards":[{"host_port":70000,"guest_port":1}]}]})"));
+
+} // namespace
+} // namespace colinux

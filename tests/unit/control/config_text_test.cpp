@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+// The small languages of the command line.
+#include "control/config_text.hpp"
+
+#include "control/failure.hpp"
+
+#include <gtest/gtest.h>
+
+namespace colinux {
+namespace {
+
+TEST(Size, UnitsAreBinary)
+{
+    EXPECT_EQ(parse_size("1"), 1u);
+    EXPECT_EQ(parse_size("4k"), 4096u);
+    EXPECT_EQ(parse_size("512M"), 512ull << 20);
+    EXPECT_EQ(parse_size("2G"), 2ull << 30);
+    EXPECT_EQ(parse_size("1T"), 1ull << 40);
+}
+
+class BadSize : public testing::TestWithParam<const char*> {};
+TEST_P(BadSize, IsRefused) { EXPECT_THROW(parse_size(GetParam()), Failure); }
+INSTANTIATE_TEST_SUITE_P(Texts, BadSize,
+                         testing::Values("", "M", "-1", "+1", "1.5G", "1 G", "1GB", "0x10", "18446744073709551616",
+                                         "99999999T"));
+
+TEST(Size, TextIsShortestExactForm)
+{
+    EXPECT_EQ(size_text(0), "0");
+    EXPECT_EQ(size_text(1000), "1000");
+    EXPECT_EQ(size_text(512ull << 20), "512M");
+    EXPECT_EQ(size_text(3ull << 30), "3G");
+    EXPECT_EQ(size_text((3ull << 30) + (1 << 20)), "3073M");
+}
+
+TEST(Disk, ReadOnlySuffix)
+{
+    DiskConfig disk = parse_disk("a,b.raw,ro");
+    EXPECT_EQ(disk.path, "a,b.raw");
+    EXPECT_TRUE(disk.read_only);
+}
+
+TEST(Disk, OptionsStandLast)
+{
+    DiskConfig disk = parse_disk("a,b.raw,format=raw,partition=12");
+    EXPECT_EQ(disk.path, "a,b.raw");
+    EXPECT_EQ(disk.partition, 12u);
+    EXPECT_TRUE(disk.raw);
+    EXPECT_FALSE(disk.read_only);
+    EXPECT_EQ(disk_text(disk), "a,b.raw,partition=12,format=raw");
+}
+
+class BadDisk : public testing::TestWithParam<const char*> {};
+TEST_P(BadDisk, IsRefused) { EXPECT_THROW(parse_disk(GetParam()), Failure); }
+INSTANTIATE_TEST_SUITE_P(Texts, BadDisk,
+                         testing::Values("a,partition=0", "a,partition=", "a,partition=1x", "a,partition=-1", "a,format=qcow2", ",partition=1"));
+
+TEST(Disk, EmptyPathIsRefused)
+{
+    EXPECT_THROW(parse_disk(""), Failure);
+    EXPECT_THROW(parse_disk(",ro"), Failure);
+}
+
+TEST(Net, ForwardsAreTaken)
+{
+    NetConfig net = parse_net("slirp,forward=tcp:8080:80,forward=udp:5353:53");
+    ASSERT_EQ(net.forwards.size(), 2u);
+    EXPECT_EQ(net.forwards[0].host_port, 8080);
+    EXPECT_EQ(net.forwards[0].guest_port, 80);
+    EXPECT_FALSE(net.forwards[0].udp);
+    EXPECT_TRUE(net.forwards[1].udp);
+}
+
+class BadNet : public testing::TestWithParam<const char*> {};
+TEST_P(BadNet, IsRefused) { EXPECT_THROW(parse_net(GetParam()), Failure); }
+INSTANTIATE_TEST_SUITE_P(Texts, BadNet,
+                         testing::Values("", "tap", "slirp,", "slirp,forward=", "slirp,forward=tcp:80",
+                                         "slirp,forward=tcp:0:80", "slirp,forward=tcp:65536:80",
+                                         "slirp,forward=sctp:1:1", "slirp,forward=tcp:1:2:3", "slirp,mtu=9000"));
+
+class BadName : public testing::TestWithParam<const char*> {};
+TEST_P(BadName, IsRefused) { EXPECT_THROW(check_name(GetParam()), Failure); }
+INSTANTIATE_TEST_SUITE_P(Names, BadName, testing::Values("", ".", "..", "../x", "a/b", "-x", "a b", "a\n", "\xc3\xa4"));
+
+TEST(Name, LengthIsLimited)
+{
+    EXPECT_NO_THROW(check_name(std::string(48, 'a')));
+    EXPECT_THROW(check_name(std::string(49, 'a')), Failure);
+}
+
+} // namespace
+} // namespace colinux
