@@ -31,7 +31,8 @@ Examples:
   colinux run --disk debian.raw,ro --append "init=/bin/sh"
   colinux run --disk cloud.raw,partition=1
   colinux run --kernel vmlinuz --initrd initrd.img
-  colinux run --disk debian.raw --net slirp,forward=tcp:2222:22,forward=tcp:8080:80)";
+  colinux run --disk debian.raw --net slirp,forward=tcp:2222:22,forward=tcp:8080:80
+  colinux run --disk debian.raw --net tap=co0)";
 
 struct RunOptions {
     std::string name, kernel, initrd, append, memory{"512M"};
@@ -156,7 +157,7 @@ void add_run(CLI::App& app, int& exit_code)
     command->add_option("--cpus", options->cpus, "number of CPUs")->capture_default_str();
     command->add_option("--disk", options->disks, "FILE[,ro][,partition=N][,format=raw]: raw image or block device; /dev/vda, /dev/vdb, ...")
         ->allow_extra_args(false);
-    command->add_option("--net", options->nets, "slirp[,forward=tcp:HOST:GUEST]..., or none (default)")->allow_extra_args(false);
+    command->add_option("--net", options->nets, "slirp[,forward=tcp:HOST:GUEST]..., tap=INTERFACE of the host, or none (default)")->allow_extra_args(false);
     command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");
     command->add_flag("--json", options->json, "no console: print what happens as JSON lines");
     command->callback([options, &exit_code] { exit_code = run(*options); });

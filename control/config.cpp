@@ -46,10 +46,11 @@ PortForward forward_from(const json& object)
 
 NetConfig net_from(const json& object)
 {
-    refuse_unknown(object, {"forwards"});
+    refuse_unknown(object, {"forwards", "tap"});
     NetConfig net;
     for (const json& forward : object.value("forwards", json::array()))
         net.forwards.push_back(forward_from(forward));
+    net.tap = object.value("tap", "");
     return net;
 }
 
@@ -86,6 +87,19 @@ void check_forwards(const std::vector<NetConfig>& nets)
         }
 }
 
+// As the kernel's dev_valid_name(); no '%', which asks it for a number.
+void check_taps(const std::vector<NetConfig>& nets)
+{
+    constexpr std::size_t kMaxName = 15;
+    for (const NetConfig& net : nets) {
+        bool odd = net.tap.find_first_of("/:% \t\n\v\f\r") != std::string::npos || net.tap == "." || net.tap == "..";
+        if (net.tap.size() > kMaxName || odd || net.tap.find('\0') != std::string::npos)
+            throw Failure{ExitCode::Usage, "net 'tap=" + net.tap + "': no name of a network interface: 1 to 15 characters without / : % and blanks"};
+        if (!net.tap.empty() && !net.forwards.empty())
+            throw Failure{ExitCode::Usage, "net 'tap=" + net.tap + "': only slirp forwards ports; the guest is on the host's network itself"};
+    }
+}
+
 } // namespace
 
 std::string config_to_json(const MachineConfig& config)
@@ -97,7 +111,7 @@ std::string config_to_json(const MachineConfig& config)
         json forwards = json::array();
         for (const PortForward& forward : net.forwards)
             forwards.push_back({{"udp", forward.udp}, {"host_port", forward.host_port}, {"guest_port", forward.guest_port}});
-        nets.push_back({{"forwards", forwards}});
+        nets.push_back({{"forwards", forwards}, {"tap", net.tap}});
     }
     json object{{"name", config.name},
                 {"kernel", config.kernel},
@@ -142,6 +156,7 @@ void check_config(const MachineConfig& config)
         if (disk.path.empty())
             throw Failure{ExitCode::Usage, "a disk without a file name"};
     check_forwards(config.nets);
+    check_taps(config.nets);
 }
 
 } // namespace colinux

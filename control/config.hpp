@@ -23,8 +23,9 @@ struct PortForward {
     std::uint16_t guest_port{};
 };
 
-struct NetConfig { // one conet device on libslirp
-    std::vector<PortForward> forwards;
+struct NetConfig { // one conet device
+    std::vector<PortForward> forwards; // on libslirp
+    std::string tap;                   // or on this network interface of the host; empty: libslirp
 };
 
 struct MachineConfig {

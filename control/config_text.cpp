@@ -123,10 +123,15 @@ std::string disk_text(const DiskConfig& disk)
 
 NetConfig parse_net(std::string_view text)
 {
+    constexpr std::string_view tap = "tap=";
+    NetConfig net;
+    if (text.starts_with(tap) && text.size() > tap.size()) {
+        net.tap = text.substr(tap.size());
+        return net;
+    }
     auto parts = split(text, ',');
     if (parts[0] != "slirp")
-        refuse("net", text, "expected slirp[,forward=tcp:HOST_PORT:GUEST_PORT]... or none");
-    NetConfig net;
+        refuse("net", text, "expected slirp[,forward=tcp:HOST_PORT:GUEST_PORT]..., tap=INTERFACE or none");
     parts.erase(parts.begin());
     for (std::string_view part : parts) {
         constexpr std::string_view key = "forward=";

@@ -6,6 +6,7 @@
 #include "vmm/devices/entropy_device.hpp"
 #include "vmm/devices/net_device.hpp"
 #include "vmm/devices/slirp_backend.hpp"
+#include "vmm/devices/tap_backend.hpp"
 #include "vmm/devices/virtio_console.hpp"
 #include "vmm/loader/boot.hpp"
 #include "vmm/loader/kernel_check.hpp"
@@ -16,6 +17,13 @@ namespace {
 
 using Devices = std::vector<std::unique_ptr<VirtioDevice>>;
 
+std::unique_ptr<NetBackend> make_backend(const NetConfig& net)
+{
+    if (net.tap.empty())
+        return std::make_unique<SlirpBackend>(net.forwards);
+    return std::make_unique<TapBackend>(net.tap);
+}
+
 Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_console)
 {
     Devices devices;
@@ -23,7 +31,7 @@ Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_co
         devices.push_back(std::make_unique<BlockDevice>("cobd" + std::to_string(devices.size()), DiskFile::open(disk)));
     for (unsigned card = 0; card < config.nets.size(); card++)
         devices.push_back(std::make_unique<NetDevice>("conet" + std::to_string(card), stable_mac_address(config.name, card),
-                                                      std::make_unique<SlirpBackend>(config.nets[card].forwards)));
+                                                      make_backend(config.nets[card])));
     devices.push_back(std::make_unique<EntropyDevice>());
     devices.push_back(std::make_unique<VirtioConsole>(second_console));
     return devices;

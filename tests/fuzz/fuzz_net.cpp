@@ -9,8 +9,9 @@ namespace {
 
 class EchoBackend final : public NetBackend {
 public:
+    std::uint16_t mtu() const override { return 1500; }
     void attach(EventLoop&, std::function<void()>) override {}
-    void send(std::span<const std::byte> frame) override { received_.push(frame); }
+    void send(const VirtioNetHdr&, std::span<const std::byte> frame) override { received_.push(frame); }
 };
 
 } // namespace

@@ -67,8 +67,8 @@ MUTANTS = [
            "        return finish(chain.head, status, VIRTIO_BLK_S_OK, 0);\n", DEVICES),
     Mutant("a write without the flush feature is not durable", "vmm/devices/block_device.cpp", "durable_writes_ = !(features & bit(VIRTIO_BLK_F_FLUSH));",
            "durable_writes_ = features == 0;", DEVICES),
-    Mutant("frames outlive a reset", "vmm/devices/net_device.cpp", "    receive_ = transmit_ = nullptr;\n    backend_->received().clear();\n",
-           "    receive_ = transmit_ = nullptr;\n", DEVICES),
+    Mutant("frames outlive a reset", "vmm/devices/net_device.cpp", "    backend_->accept(0);\n    backend_->received().clear();\n",
+           "    backend_->accept(0);\n", DEVICES),
     Mutant("the console's ring does not wrap", "vmm/devices/console_ring.cpp", "std::min(head - tail_, kOutputBytes - start)", "std::min<std::uint64_t>(head - tail_, kOutputBytes)",
            DEVICES),
     # the loader

@@ -63,8 +63,13 @@ std::vector<std::byte> BlockDevice::config() const
 
 void BlockDevice::attach(EventLoop& loop)
 {
-    if (io_->ready_fd() >= 0)
-        loop.watch(io_->ready_fd(), POLLIN, [this] { collect(); });
+    if (io_->ready_fd() < 0)
+        return;
+    loop_ = &loop;
+    loop.watch_armed(io_->ready_fd(), [this] {
+        armed_ = false;
+        collect();
+    });
 }
 
 void BlockDevice::activate(std::vector<Virtqueue*> queues, DriverLink& link, std::uint64_t features)
@@ -196,6 +201,11 @@ void BlockDevice::collect()
         completed(done);
     io_->submit(); // the rest of what came back short
     notify_driver(*queue_, *link_);
+    // What the page cache holds has come back by now: only a request that waits for a medium needs a wakeup.
+    if (loop_ && !armed_ && free_.size() < requests_.size()) {
+        armed_ = true;
+        loop_->arm(io_->ready_fd());
+    }
 }
 
 void BlockDevice::completed(const DiskIo::Completion& done)

@@ -53,6 +53,8 @@ private:
     Virtqueue* queue_{};
     DriverLink* link_{};
     bool durable_writes_{};
+    EventLoop* loop_{}; // where io_ completes asynchronously
+    bool armed_{};      // the loop watches io_
     DescriptorChain chain_;
 };
 

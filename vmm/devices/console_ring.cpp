@@ -49,10 +49,7 @@ void ConsoleRing::bind(LineBinder& binder) const
 void ConsoleRing::connect(EventLoop& hub_loop, ConsoleOutput output)
 {
     output_ = std::move(output);
-    hub_loop.watch(doorbell_.fd(), POLLIN, [this] {
-        doorbell_.take();
-        drain();
-    });
+    hub_loop.watch_signals(doorbell_, [this] { drain(); });
 }
 
 void ConsoleRing::drain()

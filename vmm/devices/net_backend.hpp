@@ -5,6 +5,7 @@
 #include "vmm/devices/frame_queue.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 
@@ -16,11 +17,19 @@ class NetBackend {
 public:
     virtual ~NetBackend() = default;
 
+    // The largest IP packet in either direction, but for segments that the other side is to cut. Constant.
+    virtual std::uint16_t mtu() const = 0;
+
+    // VIRTIO_NET_F_* that this end adds to the card's own: checksums and segmentation that it takes over. Constant.
+    virtual std::uint64_t features() const { return 0; }
+    // Those that the driver has taken; 0 when it has let go of the card.
+    virtual void accept(std::uint64_t) {}
+
     // Once. `arrived` is called when frames came into received() outside send().
     virtual void attach(EventLoop& loop, std::function<void()> arrived) = 0;
 
-    // One whole Ethernet frame from the guest, in our own memory.
-    virtual void send(std::span<const std::byte> frame) = 0;
+    // One whole Ethernet frame from the guest, in our own memory. `header` is as the guest wrote it, checked by nobody.
+    virtual void send(const VirtioNetHdr& header, std::span<const std::byte> frame) = 0;
 
     FrameQueue& received() { return received_; }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // NetDevice: conet, a network card of the guest, carried by virtio-net (virtio 1.2, section 5.1) with one
-// queue pair. Receive buffers hold one frame each; checksums of what we deliver are known to be good.
+// queue pair. A received frame takes as many buffers as it needs where the driver merges them, else one.
 #pragma once
 
 #include "vmm/devices/net_backend.hpp"
@@ -37,6 +37,8 @@ public:
 private:
     bool transmit();
     void deliver();
+    bool collect_buffers(std::size_t bytes);
+    void deliver_one(VirtioNetHdr header, std::span<const std::byte> frame);
 
     std::string name_;
     MacAddress mac_;
@@ -45,7 +47,12 @@ private:
     Virtqueue* transmit_{};
     DriverLink* link_{};
     bool checksums_known_{};
+    bool merges_buffers_{};
+    bool segments_cut_{}; // by the backend
     DescriptorChain chain_;
+    std::vector<DescriptorChain> buffers_; // popped for the next frame to the guest; the first collected_ are in use
+    std::size_t collected_{};
+    std::uint64_t collected_bytes_{};
     std::vector<std::byte> frame_; // one that the guest sends
 };
 

@@ -20,7 +20,6 @@ namespace colinux {
 namespace {
 
 constexpr std::uint32_t kForEver = UINT32_MAX;
-constexpr std::size_t kMtu = 1500;
 
 // libslirp takes a descriptor for each connection, and tries again at once when there is none. So what listens rests while
 // fewer than kReserve are left, which are the rest of the daemon's. Nobody looks while so many must be: it costs two system calls.
@@ -59,7 +58,9 @@ struct SlirpBackend::Callbacks {
 
     static ssize_t send_packet(const void* data, size_t bytes, void* opaque)
     {
-        self(opaque).received_.push({static_cast<const std::byte*>(data), bytes});
+        VirtioNetHdr header{};
+        header.flags = VIRTIO_NET_HDR_F_DATA_VALID; // it never left this machine
+        self(opaque).received_.push({static_cast<const std::byte*>(data), bytes}, header);
         return static_cast<ssize_t>(bytes);
     }
     static void guest_error(const char*, void*) {} // a bad packet of the guest's is dropped, that is enough
@@ -162,7 +163,7 @@ void SlirpBackend::attach(EventLoop& loop, std::function<void()> arrived)
     loop.attach(*this);
 }
 
-void SlirpBackend::send(std::span<const std::byte> frame)
+void SlirpBackend::send(const VirtioNetHdr&, std::span<const std::byte> frame)
 {
     std::lock_guard lock{slirp_mutex};
     slirp_input(slirp_.get(), reinterpret_cast<const std::uint8_t*>(frame.data()), static_cast<int>(frame.size()));

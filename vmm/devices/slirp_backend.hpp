@@ -2,6 +2,9 @@
 // SlirpBackend: a user-mode network (libslirp) for one guest: DHCP, DNS, NAT, port forwards, without
 // privileges or set-up on the host. The guest is 10.0.2.15, its router and the host's loopback are
 // 10.0.2.2, DNS is 10.0.2.3. IPv4 only. Forwards listen on the host's loopback address.
+//
+// No wire limits a packet between the guest and libslirp, which ends every TCP connection here and opens its own: the
+// MTU is the largest that libslirp takes, so that a stream costs one packet per 64 KiB.
 #pragma once
 
 #include "control/config.hpp"
@@ -23,8 +26,11 @@ public:
     explicit SlirpBackend(const std::vector<PortForward>& forwards);
     ~SlirpBackend() override;
 
+    std::uint16_t mtu() const override { return kMtu; }
     void attach(EventLoop& loop, std::function<void()> arrived) override;
-    void send(std::span<const std::byte> frame) override;
+    void send(const VirtioNetHdr&, std::span<const std::byte> frame) override;
+
+    static constexpr std::uint16_t kMtu = 65520; // IF_MTU_MAX of libslirp is 65521
 
 private:
     struct Timer {

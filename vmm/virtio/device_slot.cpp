@@ -34,10 +34,7 @@ DeviceSlot::DeviceSlot(const GuestMemory& memory, co_device* page, unsigned numb
 {
     describe(*page, number);
     loop_.on_error([this](const std::exception& error) { fail(error.what()); });
-    loop_.watch(doorbell_.fd(), POLLIN, [this] {
-        doorbell_.take();
-        process_queues();
-    });
+    loop_.watch_signals(doorbell_, [this] { process_queues(); });
     device_->attach(loop_);
 }
 

@@ -132,12 +132,16 @@ void Virtqueue::add_buffer(DescriptorChain& chain, const VirtqDesc& descriptor) 
     chain.readable.push_back(buffer);
 }
 
-void Virtqueue::push_used(std::uint16_t head, std::uint32_t written)
+void Virtqueue::add_used(std::uint16_t head, std::uint32_t written)
 {
     VirtqUsedElem* element = used_ring_ + (next_used_ & (size_ - 1));
     store(&element->id, std::uint32_t{head});
     store(&element->len, written);
     next_used_++;
+}
+
+void Virtqueue::publish_used()
+{
     // Release: the driver that sees the new idx sees the element and our answer.
     store(used_ + 1, next_used_, std::memory_order_release);
 }

@@ -39,7 +39,14 @@ public:
     bool pop(DescriptorChain& chain);
 
     // Gives a chain back: `written` bytes of its writable buffers hold our answer.
-    void push_used(std::uint16_t head, std::uint32_t written);
+    void push_used(std::uint16_t head, std::uint32_t written)
+    {
+        add_used(head, written);
+        publish_used();
+    }
+    // The same in two steps, for chains that the driver must see together.
+    void add_used(std::uint16_t head, std::uint32_t written);
+    void publish_used();
 
     // Ask once after each batch of push_used(): does the driver want to hear of it?
     bool wants_interrupt();

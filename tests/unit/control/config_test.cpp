@@ -15,7 +15,7 @@ MachineConfig good()
     config.name = "web";
     config.kernel = "/boot/vmlinuz";
     config.disks = {{"a.raw", false}, {"b.raw", true, 3, true}};
-    config.nets = {{{{false, 8080, 80}}}};
+    config.nets = {{{{false, 8080, 80}}, ""}, {{}, "co0"}};
     return config;
 }
 
@@ -51,6 +51,7 @@ TEST(Config, SurvivesJson)
     EXPECT_EQ(copy.disks[1].partition, 3u);
     EXPECT_TRUE(copy.disks[1].raw);
     EXPECT_EQ(copy.nets[0].forwards[0].guest_port, 80);
+    EXPECT_EQ(copy.nets[1].tap, "co0");
     EXPECT_EQ(copy.memory_bytes, config.memory_bytes);
 }
 
@@ -84,10 +85,23 @@ TEST(Config, CpuCount)
 TEST(Config, SameHostPortTwice)
 {
     MachineConfig config = good();
+    config.nets.resize(1);
     config.nets.push_back(config.nets[0]);
     EXPECT_EQ(code_of(config), ExitCode::PortTaken);
     config.nets[1].forwards[0].udp = true;
     EXPECT_EQ(code_of(config), ExitCode::Success);
+}
+
+TEST(Config, TapHasTheNameOfAnInterfaceAndNoForwards)
+{
+    for (const char* name : {"0123456789abcdef", "a/b", "tap%d", "two words", ".", ".."}) {
+        MachineConfig config = good();
+        config.nets[1].tap = name;
+        EXPECT_EQ(code_of(config), ExitCode::Usage) << name;
+    }
+    MachineConfig config = good();
+    config.nets[0].tap = "co1";
+    EXPECT_EQ(code_of(config), ExitCode::Usage);
 }
 
 TEST(Config, TooManyDisks)

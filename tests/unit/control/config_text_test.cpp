@@ -74,7 +74,7 @@ TEST(Net, ForwardsAreTaken)
 class BadNet : public testing::TestWithParam<const char*> {};
 TEST_P(BadNet, IsRefused) { EXPECT_THROW(parse_net(GetParam()), Failure); }
 INSTANTIATE_TEST_SUITE_P(Texts, BadNet,
-                         testing::Values("", "tap", "slirp,", "slirp,forward=", "slirp,forward=tcp:80",
+                         testing::Values("", "tap", "tap=", "slirp,", "slirp,forward=", "slirp,forward=tcp:80",
                                          "slirp,forward=tcp:0:80", "slirp,forward=tcp:65536:80",
                                          "slirp,forward=sctp:1:1", "slirp,forward=tcp:1:2:3", "slirp,mtu=9000"));
 

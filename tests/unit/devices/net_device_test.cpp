@@ -11,17 +11,25 @@ namespace {
 
 constexpr std::uint64_t kFeatures = 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_NET_F_MAC;
 
-// Sends every frame of the guest's back to it, turned upper case.
+constexpr std::uint64_t kOffered = 1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_HOST_TSO4;
+
+// Sends every frame of the guest's back to it, turned upper case, with the header that came with it, and vouches for the checksum.
 class EchoBackend final : public NetBackend {
 public:
+    std::uint16_t mtu() const override { return 1500; }
+    std::uint64_t features() const override { return kOffered; }
+    void accept(std::uint64_t features) override { accepted = features; }
     void attach(EventLoop&, std::function<void()>) override {}
-    void send(std::span<const std::byte> frame) override
+    void send(const VirtioNetHdr& header, std::span<const std::byte> frame) override
     {
         std::string text{reinterpret_cast<const char*>(frame.data()), frame.size()};
         for (char& letter : text)
             letter = static_cast<char>(toupper(letter));
-        received_.push(std::as_bytes(std::span{text}));
+        VirtioNetHdr back = header;
+        back.flags |= VIRTIO_NET_HDR_F_DATA_VALID;
+        received_.push(std::as_bytes(std::span{text}), back);
     }
+    static inline std::uint64_t accepted{};
 };
 
 struct NetDeviceTest : testing::Test {
@@ -30,9 +38,10 @@ struct NetDeviceTest : testing::Test {
                                                                   std::make_unique<EchoBackend>())};
     VirtqUsedElem used{};
 
-    void send(const std::string& frame)
+    void send(const std::string& frame, std::uint8_t gso_type = VIRTIO_NET_HDR_GSO_NONE)
     {
         std::uint64_t phys = guest.allocate_text(std::string(sizeof(VirtioNetHdr), '\0') + frame);
+        guest.at<VirtioNetHdr>(phys)->gso_type = gso_type;
         driver.queue(1).add({{phys, static_cast<std::uint32_t>(sizeof(VirtioNetHdr) + frame.size()), false}});
     }
     std::uint64_t give_buffer(std::uint32_t bytes)
@@ -73,6 +82,33 @@ TEST_F(NetDeviceTest, ChecksumIsVouchedForWhenNegotiated)
     EXPECT_EQ(guest.at<VirtioNetHdr>(buffer)->flags, VIRTIO_NET_HDR_F_DATA_VALID);
 }
 
+TEST_F(NetDeviceTest, BackendKnowsWhatTheDriverTook)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures | 1ull << VIRTIO_NET_F_HOST_TSO4));
+    EXPECT_EQ(EchoBackend::accepted, 1ull << VIRTIO_NET_F_HOST_TSO4) << "not what is the card's own";
+    driver.reset();
+    EXPECT_EQ(EchoBackend::accepted, 0u);
+}
+
+TEST_F(NetDeviceTest, FrameThatIsToBeCutMayBeLongerThanTheMtu)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures | 1ull << VIRTIO_NET_F_HOST_TSO4));
+    std::uint64_t buffer = give_buffer(12000);
+    send(std::string(9000, 's'), 1);
+    ASSERT_TRUE(driver.finish_one(0, used));
+    EXPECT_EQ(used.len, sizeof(VirtioNetHdr) + 9000);
+    EXPECT_EQ(guest.at<VirtioNetHdr>(buffer)->gso_type, 1);
+}
+
+TEST_F(NetDeviceTest, FrameThatNobodyCutsIsDroppedWhenLongerThanTheMtu)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures));
+    give_buffer(12000);
+    send(std::string(9000, 's'), 1);
+    ASSERT_TRUE(driver.finish_one(1, used));
+    EXPECT_FALSE(driver.queue(0).take_used(used));
+}
+
 TEST_F(NetDeviceTest, FramesWaitForBuffers)
 {
     ASSERT_TRUE(driver.bring_up(kFeatures));
@@ -92,6 +128,67 @@ TEST_F(NetDeviceTest, BufferThatIsTooSmallComesBackEmpty)
     give_buffer(14);
     send("frame");
     ASSERT_TRUE(driver.finish_one(0, used));
+    EXPECT_EQ(used.len, 0u);
+}
+
+TEST_F(NetDeviceTest, MergedBuffersShareAFrame)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures | 1ull << VIRTIO_NET_F_MRG_RXBUF));
+    std::uint64_t first = give_buffer(20), second = give_buffer(4), third = give_buffer(64);
+    send("twelve bytes");
+    ASSERT_TRUE(driver.finish_one(0, used));
+    EXPECT_EQ(used.len, 20u);
+    EXPECT_EQ(guest.at<VirtioNetHdr>(first)->num_buffers, 2);
+    EXPECT_EQ(guest.text_at(first + sizeof(VirtioNetHdr), 8), "TWELVE B");
+    ASSERT_TRUE(driver.queue(0).take_used(used));
+    EXPECT_EQ(used.len, 4u);
+    EXPECT_EQ(guest.text_at(second, 4), "YTES");
+
+    send("next");
+    ASSERT_TRUE(driver.finish_one(0, used));
+    EXPECT_EQ(guest.at<VirtioNetHdr>(third)->num_buffers, 1);
+    EXPECT_EQ(guest.text_at(third + sizeof(VirtioNetHdr), 4), "NEXT");
+}
+
+TEST_F(NetDeviceTest, FrameWaitsUntilMergedBuffersAreEnough)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures | 1ull << VIRTIO_NET_F_MRG_RXBUF));
+    give_buffer(20);
+    send("twelve bytes");
+    ASSERT_TRUE(driver.finish_one(1, used));
+    EXPECT_FALSE(driver.queue(0).take_used(used)) << "only a part of the frame has a place";
+    give_buffer(20);
+    ASSERT_TRUE(driver.finish_one(0, used));
+    EXPECT_EQ(used.len, 20u);
+    ASSERT_TRUE(driver.queue(0).take_used(used));
+    EXPECT_EQ(used.len, 4u);
+}
+
+TEST_F(NetDeviceTest, ResetForgetsCollectedBuffers)
+{
+    std::uint64_t features = kFeatures | 1ull << VIRTIO_NET_F_MRG_RXBUF;
+    ASSERT_TRUE(driver.bring_up(features));
+    give_buffer(20);
+    send("twelve bytes");
+    ASSERT_TRUE(driver.finish_one(1, used));
+    driver.reset();
+    ASSERT_TRUE(driver.bring_up(features));
+    std::uint64_t buffer = give_buffer(64);
+    send("new");
+    ASSERT_TRUE(driver.finish_one(0, used));
+    EXPECT_EQ(guest.at<VirtioNetHdr>(buffer)->num_buffers, 1);
+    EXPECT_EQ(guest.text_at(buffer + sizeof(VirtioNetHdr), 3), "NEW");
+}
+
+TEST_F(NetDeviceTest, FrameThatNeedsMoreThanTheWholeRingIsDropped)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures | 1ull << VIRTIO_NET_F_MRG_RXBUF, 2));
+    give_buffer(14);
+    give_buffer(14);
+    send("frame of many bytes");
+    ASSERT_TRUE(driver.finish_one(0, used));
+    EXPECT_EQ(used.len, 0u);
+    ASSERT_TRUE(driver.queue(0).take_used(used));
     EXPECT_EQ(used.len, 0u);
 }
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 
 namespace colinux {
@@ -51,6 +52,42 @@ TEST(EventLoop, WatchedDescriptorCallsBack)
     loop.start();
     ping.signal();
     EXPECT_TRUE(becomes_readable(pong.fd()));
+}
+
+TEST(EventLoop, NoSignalIsLost)
+{
+    constexpr unsigned kSignals = 20'000;
+    EventFd ping;
+    std::atomic<unsigned> sent, seen;
+    EventLoop loop{"test"};
+    loop.watch_signals(ping, [&] { seen = sent.load(); });
+    loop.start();
+    for (unsigned i = 1; i <= kSignals; i++) {
+        sent = i;
+        ping.signal();
+        for (auto since = std::chrono::steady_clock::now(); i % 10 == 0 && seen != i;)
+            ASSERT_LT(std::chrono::steady_clock::now() - since, kPatience) << "after signal " << i;
+    }
+}
+
+TEST(EventLoop, ArmedDescriptorCallsBackOnceForEachArming)
+{
+    EventFd event;
+    std::atomic<int> calls{};
+    EventLoop loop{"test"};
+    loop.watch_armed(event.fd(), [&] { calls++; });
+    loop.start();
+    event.signal();
+    loop.call([] {});
+    EXPECT_EQ(calls, 0);
+    for (int i = 1; i <= 2; i++) {
+        loop.call([&] { loop.arm(event.fd()); });
+        while (calls != i)
+            std::this_thread::yield();
+    }
+    loop.call([] {});
+    loop.call([] {});
+    EXPECT_EQ(calls, 2) << "still readable, but not armed";
 }
 
 TEST(EventLoop, ErrorGoesToTheHandlerAndTheLoopGoesOn)

@@ -221,5 +221,36 @@ TEST(Transport, TooManyDevicesAreRefused)
     EXPECT_THROW((Transport{guest.memory(), FakeGuest::kBase, std::move(devices), [](const std::string&) {}}), Failure);
 }
 
+// Driver and device each tell the other only when that asked for it, at full speed: a wakeup that is lost once leaves
+// both waiting.
+TEST_F(TransportTest, NoWakeupIsLostWithTheEventIndex)
+{
+    constexpr unsigned kRequests = 30'000;
+    ASSERT_TRUE(driver.bring_up(kEventIndex));
+    std::uint64_t buffer = guest.allocate(8);
+    unsigned added = 0, used = 0, doorbells = 0;
+    VirtqUsedElem element;
+    while (used < kRequests) {
+        std::uint16_t before = *driver.queue(0).avail_index();
+        for (unsigned burst = 1 + added % 7; burst > 0 && added < kRequests && added - used < 60; burst--, added++)
+            driver.queue(0).add({{buffer, 8, true}});
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        if (*driver.queue(0).avail_index() != before && driver.queue(0).must_ring(before)) {
+            driver.ring_doorbell();
+            doorbells++;
+        }
+        if (added % 3 == 0) { // or go on and look later
+            driver.queue(0).ask_for_interrupt();
+            while (!driver.queue(0).take_used(element))
+                ASSERT_NE(driver.wait_interrupt(), 0u) << "after " << used << " of " << kRequests;
+            used++;
+        }
+        while (driver.queue(0).take_used(element))
+            used++;
+    }
+    EXPECT_EQ(device->handled, kRequests);
+    EXPECT_LE(doorbells, kRequests);
+}
+
 } // namespace
 } // namespace colinux

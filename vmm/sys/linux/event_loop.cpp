@@ -1,23 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
-// EventLoop on poll(2).
+// EventLoop on epoll(7).
 #include "vmm/sys/linux/event_loop.hpp"
 
 #include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <future>
+#include <system_error>
 
 namespace colinux {
 
-EventLoop::EventLoop(std::string name) : name_{std::move(name).substr(0, 15)} {}
+EventLoop::EventLoop(std::string name) : name_{std::move(name).substr(0, 15)}, epoll_{epoll_create1(EPOLL_CLOEXEC)}
+{
+    if (!epoll_)
+        throw std::system_error{errno, std::generic_category(), "epoll"};
+    watch_signals(wakeup_, [] {}); // run() looks at what was posted
+}
 
 EventLoop::~EventLoop() { stop(); }
 
-void EventLoop::watch(int fd, short events, Task ready) { watches_.push_back({fd, events, std::move(ready)}); }
+void EventLoop::watch(int fd, short events, Task ready) { add(fd, static_cast<std::uint32_t>(events), std::move(ready)); }
+
+void EventLoop::watch_signals(const EventFd& event, Task ready) { add(event.fd(), EPOLLIN | EPOLLET, std::move(ready)); }
+
+void EventLoop::add(int fd, std::uint32_t events, Task ready)
+{
+    epoll_event event{.events = events, .data = {.fd = fd}};
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+        throw std::system_error{errno, std::generic_category(), "epoll"};
+    watches_.push_back({fd, std::move(ready)});
+}
+
+void EventLoop::arm(int fd)
+{
+    epoll_event event{.events = EPOLLIN | EPOLLONESHOT, .data = {.fd = fd}};
+    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
 
 void EventLoop::unwatch(int fd)
 {
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
     std::erase_if(watches_, [fd](const Watch& watch) { return watch.fd == fd; });
 }
 
@@ -95,32 +120,36 @@ void EventLoop::run()
 
 void EventLoop::wait_and_dispatch()
 {
-    descriptors_.clear();
-    descriptors_.push_back({wakeup_.fd(), POLLIN, 0});
-    for (const Watch& watch : watches_)
-        descriptors_.push_back({watch.fd, watch.events, 0});
-    std::size_t watched = descriptors_.size();
-    int timeout_ms = time_to_next_ms();
-    PollSource* source = source_;
-    if (source)
-        guarded([&] { source->prepare(descriptors_, timeout_ms); });
+    if (source_)
+        wait_with_source(*source_);
+    else
+        dispatch(time_to_next_ms());
+    run_due();
+}
 
+void EventLoop::wait_with_source(PollSource& source)
+{
+    int timeout_ms = time_to_next_ms();
+    descriptors_.assign({{epoll_.get(), POLLIN, 0}});
+    guarded([&] { source.prepare(descriptors_, timeout_ms); });
     if (poll(descriptors_.data(), descriptors_.size(), timeout_ms) < 0)
         std::ranges::for_each(descriptors_, [](pollfd& descriptor) { descriptor.revents = 0; });
-
     if (descriptors_[0].revents)
-        wakeup_.take();
-    for (std::size_t i = 1; i < watched; i++) {
-        if (!descriptors_[i].revents)
-            continue;
+        dispatch(0);
+    if (source_ == &source)
+        guarded([&] { source.dispatch(std::span{descriptors_}.subspan(1)); });
+}
+
+void EventLoop::dispatch(int timeout_ms)
+{
+    std::array<epoll_event, 8> events;
+    int count = epoll_wait(epoll_.get(), events.data(), events.size(), timeout_ms);
+    for (int i = 0; i < count; i++) {
         // A callback may watch and unwatch: look the descriptor up again, run a copy.
-        auto found = std::ranges::find(watches_, descriptors_[i].fd, &Watch::fd);
+        auto found = std::ranges::find(watches_, events[static_cast<std::size_t>(i)].data.fd, &Watch::fd);
         if (found != watches_.end())
             guarded(Task{found->ready});
     }
-    if (source && source == source_)
-        guarded([&] { source->dispatch(std::span{descriptors_}.subspan(watched)); });
-    run_due();
 }
 
 int EventLoop::time_to_next_ms() const

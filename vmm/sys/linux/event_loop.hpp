@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
-// EventLoop: one thread that sleeps in poll() and calls back. Every device has one, so a device's code
+// EventLoop: one thread that sleeps until a descriptor is ready and calls back. Every device has one, so a device's code
 // needs no locks: it only ever runs here. Other threads hand work in with post() (does not wait) or
 // call() (waits until it has run: how a vCPU thread resets a device that is busy).
 //
-// watch(), unwatch(), after() and attach() are for the loop's own thread, or before start(). poll() rather than
-// epoll: a device has one to three descriptors, and libslirp brings a different set every time.
+// watch(), watch_signals(), unwatch(), after() and attach() are for the loop's own thread, or before start(). What is
+// watched lies in an epoll set, so a round costs one system call; libslirp's descriptors, a different set every time, are polled
+// together with that set.
 #pragma once
 
+#include "control/unique_fd.hpp"
 #include "vmm/sys/linux/event_fd.hpp"
 
 #include <poll.h>
+#include <sys/epoll.h>
 
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -45,7 +49,12 @@ public:
     // What a task or callback throws goes to this handler, on the loop's thread, and the loop goes on.
     void on_error(ErrorHandler handler) { on_error_ = std::move(handler); }
 
-    void watch(int fd, short events, Task ready);
+    void watch(int fd, short events, Task ready); // as long as it is ready, every round
+    // `ready` runs after each signal of an EventFd, once for those that came before it ran. Nobody takes the count.
+    void watch_signals(const EventFd& event, Task ready);
+    // `ready` runs once after each arm() of the descriptor, as soon as that is readable; unarmed it costs nothing.
+    void watch_armed(int fd, Task ready) { add(fd, EPOLLONESHOT, std::move(ready)); }
+    void arm(int fd);
     void unwatch(int fd);
     void after(std::chrono::milliseconds time, Task task); // once
     void attach(PollSource& source) { source_ = &source; } // at most one
@@ -59,7 +68,6 @@ public:
 private:
     struct Watch {
         int fd;
-        short events;
         Task ready;
     };
 
@@ -68,15 +76,19 @@ private:
         Task task;
     };
 
+    void add(int fd, std::uint32_t events, Task ready);
     void run();
     int time_to_next_ms() const; // of after(); -1: none
     void run_due();
     void wait_and_dispatch();
+    void wait_with_source(PollSource& source);
+    void dispatch(int timeout_ms);
     void run_posted();
     void guarded(const Task& task);
 
     std::string name_;
     EventFd wakeup_;
+    UniqueFd epoll_;
     std::vector<Watch> watches_;
     std::vector<Later> later_;
     PollSource* source_{};
@@ -85,7 +97,7 @@ private:
     std::vector<Task> posted_;
     bool running_{};
     std::thread thread_;
-    std::vector<pollfd> descriptors_; // scratch of one round
+    std::vector<pollfd> descriptors_; // scratch of one round with a source
 };
 
 } // namespace colinux
