@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // bench: one static program that runs on the host and in the guest and prints what operations cost (measure.h).
 //
-//   bench [--disk NAME=FILE]... [--net NAME=ADDRESS:PORT]...   all rows, then those of the disks and peers named
+//   bench [--inside] [--OPTION NAME=VALUE]...                  rows that stay in the kernel, then those of what is named:
+//     --disk NAME=FILE, --net NAME=ADDRESS:PORT, --console NAME=TERMINAL, --exec NAME=FILE, --program NAME=LINE (rows.h)
 //   bench --serve PORT                                         the peer of --net
 //   bench --mark 1|2                                           only a marker for counter.c (marker.h): begin, end
 //   bench --clock                                              "clock TSC NANOSECONDS": TSC and CLOCK_MONOTONIC now
@@ -11,6 +12,7 @@
 #include "measure.h"
 #include "rows.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/personality.h>
@@ -20,7 +22,8 @@
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: bench [--disk NAME=FILE]... [--net NAME=ADDRESS:PORT]... | --serve PORT | --mark 1|2 | --clock\n");
+	fprintf(stderr, "usage: bench [--inside] [--disk NAME=FILE]... [--net NAME=ADDRESS:PORT]... [--console NAME=TERMINAL]...\n"
+			"             [--exec NAME=FILE]... [--program NAME=LINE]... | --serve PORT | --mark 1|2 | --clock\n");
 	return 2;
 }
 
@@ -36,8 +39,25 @@ static void leave_chance_out(char **argv)
 	die("exec of /proc/self/exe");
 }
 
+static named_rows rows_of(const char *option)
+{
+	static const struct {
+		const char *option;
+		named_rows rows;
+	} known[] = {
+		{ "--disk", rows_disk }, { "--net", rows_network }, { "--console", rows_console }, { "--exec", rows_exec },
+		{ "--program", rows_program },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(option, known[i].option))
+			return known[i].rows;
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
+	bool inside;
 	char byte;
 
 	if (argc == 2 && !strcmp(argv[1], "--exit")) /* what rows_processes.c executes */
@@ -52,22 +72,25 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc == 3 && !strcmp(argv[1], "--serve"))
-		serve_echo(argv[2]);
-	for (int i = 1; i < argc; i += 2)
-		if (i + 1 == argc || (strcmp(argv[i], "--disk") && strcmp(argv[i], "--net")) || !strchr(argv[i + 1], '='))
+		serve_peers(argv[2]);
+	inside = argc > 1 && !strcmp(argv[1], "--inside");
+	for (int i = 1 + inside; i < argc; i += 2)
+		if (i + 1 == argc || !rows_of(argv[i]) || !strchr(argv[i + 1], '='))
 			return usage();
 
 	leave_chance_out(argv);
 	if (getrandom(&byte, 1, 0) != 1) /* a kernel that gathers randomness is busy with that */
 		die("getrandom");
-	rows_calls();
-	rows_processes();
-	rows_exchanges();
-	for (int i = 1; i < argc; i += 2) {
+	if (inside) {
+		rows_calls();
+		rows_processes();
+		rows_exchanges();
+	}
+	for (int i = 1 + inside; i < argc; i += 2) {
 		char *value = strchr(argv[i + 1], '=');
 
 		*value++ = 0;
-		(!strcmp(argv[i], "--disk") ? rows_disk : rows_network)(argv[i + 1], value);
+		rows_of(argv[i])(argv[i + 1], value);
 	}
 	return 0;
 }

@@ -24,10 +24,24 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static void batches(const char *name, row_function row, int number, unsigned long count)
+{
+	double batch[BATCHES];
+
+	BENCH_MARKER_BEGIN();
+	for (int i = 0; i < number; i++)
+		batch[i] = row(count) / count;
+	BENCH_MARKER_END();
+
+	qsort(batch, number, sizeof(batch[0]), ascending);
+	printf("row %s %.1f %lu\n", name, batch[number / 2], count * number);
+	fflush(stdout);
+}
+
 void measure(const char *name, row_function row, unsigned long most)
 {
 	unsigned long count = 2;
-	double batch[BATCHES], elapsed;
+	double elapsed;
 
 	row(1);
 	for (;;) { /* also the warm-up */
@@ -41,14 +55,30 @@ void measure(const char *name, row_function row, unsigned long most)
 	if (count > most)
 		count = most;
 
-	BENCH_MARKER_BEGIN();
-	for (int i = 0; i < BATCHES; i++)
-		batch[i] = row(count) / count;
-	BENCH_MARKER_END();
+	batches(name, row, BATCHES, count);
+}
 
-	qsort(batch, BATCHES, sizeof(batch[0]), ascending);
-	printf("row %s %.1f %lu\n", name, batch[BATCHES / 2], count * BATCHES);
-	fflush(stdout);
+void measure_few(const char *name, row_function row)
+{
+	row(1);
+	batches(name, row, FEW_BATCHES, 1);
+}
+
+void measure_part(const char *name, const char *part, row_function row)
+{
+	char both[64];
+
+	snprintf(both, sizeof(both), "%s_%s", name, part);
+	measure(both, row, 1 << 16);
+}
+
+void *page_aligned(size_t bytes)
+{
+	char *memory = aligned_alloc(4096, bytes);
+
+	if (!memory)
+		die("memory");
+	return memset(memory, 'x', bytes);
 }
 
 void die(const char *what)

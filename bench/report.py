@@ -6,19 +6,27 @@ import json
 import re
 import subprocess
 
+from machine import emulator
+
 BEGIN, END = "<!-- figures: written by bench/run -->", "<!-- end of figures -->"
 
 # name in the output, title. The first group stays inside the guest.
 INSIDE = (
-    ("getppid", "getppid"), ("clock_gettime", "clock_gettime (vDSO)"), ("page_fault", "page fault, anonymous, 4 KiB"),
-    ("mmap_touch_munmap", "mmap, touch, munmap"), ("signal", "signal to itself"), ("fork_exit_wait", "fork + exit + wait"),
+    ("getppid", "getppid"), ("read_byte", "read of 1 byte (/dev/zero)"), ("stat", "stat"), ("open_close", "open + close"),
+    ("clock_gettime", "clock_gettime (vDSO)"), ("gettimeofday", "gettimeofday (vDSO)"), ("page_fault", "page fault, anonymous, 4 KiB"),
+    ("mmap_touch_munmap", "mmap, touch, munmap"), ("mprotect_fault", "mprotect, write fault, signal, mprotect"),
+    ("signal", "signal to itself"), ("thread_create", "thread create + join"), ("fork_exit_wait", "fork + exit + wait"),
     ("fork_exec", "fork + exec (static) + wait"), ("pipe_ping_pong", "pipe ping-pong, two processes"),
     ("context_switch", "context switch (sched_yield)"), ("futex_ping_pong", "futex ping-pong, two processes"),
-    ("tcp_loopback", "TCP round trip, loopback"),
+    ("tcp_loopback_round_trip", "TCP round trip, loopback"), ("tcp_loopback_send_kib", "TCP stream, loopback, per KiB"),
 )
 OUTSIDE = (
     ("disk_read_4k", "4K random read, O_DIRECT: host loop device on a file in memory; guest cobd on the same file"),
-    ("tcp_host", "TCP round trip to a server on the host: host by loopback; guest by conet (libslirp)"),
+    ("disk_read_64k", "64K sequential read, O_DIRECT, likewise"),
+    ("tcp_host_round_trip", "TCP round trip to a server on the host: host by loopback; guest by conet (libslirp)"),
+    ("tcp_host_send_kib", "TCP stream to that server, per KiB"),
+    ("tcp_host_receive_kib", "TCP stream from that server, per KiB"),
+    ("console", "16 KiB of lines to the console: host a pseudo-terminal and a reader; guest cocon, its log and its terminal"),
 )
 TRIPS = ("nothing to do in the host", "read the host's wall clock", "doorbell that nobody has bound", "program a timer of the host",
          "yield, with the host's scheduler asked")
@@ -67,19 +75,20 @@ def accesses(title, count, operations):
             per("read_dr", "write_dr"), per("xgetbv"), per("xsetbv"))
 
 
-def versions(root, package, cpu):
+def versions(root, package, cpu, tool="bench/run"):
     def said(*command):
         return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.strip()
     commit = said("git", "rev-parse", "--short=12", "HEAD")
     if said("git", "status", "--porcelain", "--untracked-files=no"):
         commit += " with changes"
-    qemu = said("qemu-system-x86_64", "--version").splitlines()[0]
+    qemu = said(emulator(), "--version").splitlines()[0]
     compiler = said("gcc", "--version").splitlines()[0]
-    return (f"Measured on {datetime.date.today()} at commit {commit} by `bench/run`. Kernel of host and guest: {package}. "
+    return (f"Measured on {datetime.date.today()} at commit {commit} by `{tool}`. Kernel of host and guest: {package}. "
             f"{qemu}, `-cpu {cpu}`, one CPU, `-icount shift=0`; {compiler}.")
 
 
 def boot(alone, login_alone, part, login_count):
+    cloud_started, cloud = clock(part["cloud_start"]), clock(part["cloud"])
     started, inside = clock(part["start"]), clock(part["guest"])
     thread = re.search(r"thread colinuxd (\d+) (\d+)", part["memory"])
     loader = sum(map(int, thread.groups())) * 10
@@ -89,6 +98,8 @@ def boot(alone, login_alone, part, login_count):
         ("power-on, or `colinux run`, to the first process", number(alone_tsc / 1e6), number((inside[0] - started[0]) / 1e6)),
         ("of these by the kernel's own clock", number(alone_kernel / 1e6), number(inside[1] / 1e6)),
         ("of these by colinuxd's main thread (user and system)", "", number(loader)),
+        ("Debian's cloud kernel, 256 MiB: `colinux run` to the first process", "", number((cloud[0] - cloud_started[0]) / 1e6)),
+        ("of these by the kernel's own clock", "", number(cloud[1] / 1e6)),
         ("Debian 12 to its login prompt, idle time not counted", number(login / 1e6), number(login_count["instructions"] / 1e6))])
 
 
@@ -119,12 +130,12 @@ def report(made_with, alone, login_alone, output, counts):
     trips = int(re.search(r"^done (\d+)", part["switch"], re.MULTILINE)[1]) // len(TRIPS)
     dear = [accesses(title, of_trips[i], trips) for i, title in enumerate(TRIPS)]
     dear += [accesses(f"one operation in the guest: {name}", of_guest[name], guest[name][1]) for name, _ in OUTSIDE]
-    emulated = host["disk_read_4k_emulated"]
+    emulated = host["disk_emulated_read_4k"][1]
     return "\n".join([
         made_with, "",
         "### What does not leave the guest", "", "Instructions per operation, median of nine batches.", "", compare(INSIDE, host, guest),
         "### What leaves the guest", "", compare(OUTSIDE, host, guest),
-        f"The lab's own disk (virtio-blk of QEMU, whose back end costs no instruction): {number(count[len(host) - 1]['instructions'] / emulated[1])} "
+        f"The lab's own disk (virtio-blk of QEMU, whose back end costs no instruction): {number(dict(zip(host, count))['disk_emulated_read_4k']['instructions'] / emulated)} "
         "instructions per 4K read in the host's kernel and program alone. Not comparable with the rows above.", "",
         "### Boot", "", boot(alone, login_alone, part, of_trips[len(TRIPS)]),
         "### World switch", "", "Per round trip from the guest to the host and back, of a guest without a kernel (`bench/round_trips.c`), and per "
@@ -133,9 +144,9 @@ def report(made_with, alone, login_alone, output, counts):
         "### Memory and idle", "", memory(part), idle(part)])
 
 
-def write_between_markers(path, text):
+def write_between_markers(path, text, begin=BEGIN, end=END):
     with open(path) as file:
-        before, _, rest = file.read().partition(BEGIN)
-    after = rest.partition(END)[2]
+        before, _, rest = file.read().partition(begin)
+    after = rest.partition(end)[2]
     with open(path, "w") as file:
-        file.write(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}")
+        file.write(f"{before}{begin}\n{text.strip()}\n{end}{after}")

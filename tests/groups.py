@@ -10,6 +10,7 @@ import time
 import xml.etree.ElementTree
 
 import report_checks
+import spec_checks
 import style_checks
 
 JOBS = "2"
@@ -23,12 +24,14 @@ UNIT_TIMEOUT = 600  # for one test; the longest takes a few seconds
 # (COLINUX_TEST_SECONDS), so that the lab that hangs is the one that says so; what is left after that is killed.
 SCRIPT_SECONDS = 1500
 SECONDS_TO_TELL = 120
+SPEC_SECONDS = 2400  # counting takes two minutes
 
 FOLDERS = {"payload": "payloads", "system": "system"}
 
 # Lab tests that take longest begin first, so that none is left over when the others are done
 LONGEST = """
 payload state
+spec figures
 system hardware_trace
 system guest_power_off
 system one_cpu
@@ -72,6 +75,7 @@ system disk_content
 system disk_kernel
 system guest_sleep
 system filtered_writes
+system tap
 """.strip().split("\n")
 
 
@@ -253,3 +257,21 @@ def payload(report):
 def system(report):
     """Everything together, in the lab."""
     return _scripts(report, "system")
+
+
+def spec(report):
+    """The promises of docs/SPECIFICATION.md, counted in the lab."""
+    with open(spec_checks.DOCUMENT) as document:
+        text = document.read()
+    wanted = any(report.wants("spec " + name) for name in ("figures", *spec_checks.promises(text)))
+    return {"spec figures": functools.partial(_count_promises, report, text)} if wanted and build_all(report) else {}
+
+
+def _count_promises(report, text):
+    if not report.run("spec figures", ["bench/spec"], SPEC_SECONDS):
+        return
+    with open(report.log_path("spec figures")) as log:
+        said = log.read()
+    for name, kept, words in spec_checks.check(text, said):
+        if report.wants("spec " + name):
+            report.result(f"spec {name}: {words}", kept)
