@@ -18,6 +18,7 @@ struct HostFacts {
     bool headers{};              // of the running kernel, for building the driver
     std::string cpu_flags;       // of /proc/cpuinfo, blank-separated, blanks at both ends
     std::string kernel_arguments; // /proc/cmdline
+    bool real_time{};             // PREEMPT_RT
     std::string clock_source;
     std::string hypervisor;      // /sys/hypervisor/type, "" without one
     std::string xen_guest_type;  // "PV", "PVH", "HVM"

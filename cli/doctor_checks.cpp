@@ -70,6 +70,10 @@ void check_host_kind(Findings& findings, const HostFacts& facts)
           confidential ? "the host is a confidential virtual machine (SEV or TDX)"
                        : "the host is no confidential virtual machine",
           "use an ordinary virtual machine or a real one");
+    judge(findings, "preempt-rt", !facts.real_time, Level::Problem,
+          facts.real_time ? "the host kernel is a real-time one (PREEMPT_RT): a guest keeps interrupts off for longer than such a kernel promises"
+                          : "the host kernel is no real-time one",
+          "boot the host with Debian's linux-image-amd64 or linux-image-cloud-amd64");
     judge(findings, "one-cpu", facts.cpus > 1, Level::Warning,
           std::to_string(facts.cpus) + (facts.cpus == 1 ? " CPU" : " CPUs") + " online",
           "with one CPU, a guest that spins with its interrupts off cannot be interrupted: give the host a second one");

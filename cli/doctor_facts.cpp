@@ -77,6 +77,7 @@ HostFacts look_at_host()
     facts.headers = fs::exists(std::string{"/lib/modules/"} + name.release + "/build/Makefile");
     facts.cpu_flags = value_of("/proc/cpuinfo", "flags") + " ";
     facts.kernel_arguments = first_line("/proc/cmdline");
+    facts.real_time = first_line("/sys/kernel/realtime") == "1";
     facts.clock_source = first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource");
     facts.hypervisor = first_line("/sys/hypervisor/type");
     facts.xen_guest_type = first_line("/sys/hypervisor/guest_type");

@@ -44,6 +44,9 @@ constexpr Entry kRefusals[] = {
     {CO_REFUSAL_MEMORY_ENCRYPTION,
      {"memory-encryption", "the host kernel encrypts its memory by page table (SME); a guest's page tables do not",
       "boot the host with: mem_encrypt=off"}},
+    {CO_REFUSAL_PREEMPT_RT,
+     {"preempt-rt", "the host kernel is a real-time one (PREEMPT_RT): a guest keeps interrupts off for longer than such a kernel promises",
+      "boot the host with Debian's linux-image-amd64 or linux-image-cloud-amd64"}},
 };
 
 } // namespace

@@ -31,6 +31,8 @@ def _decompress(path, packed):
         return lzma.decompress(packed, lzma.FORMAT_XZ)
     if packed.startswith(b"\x28\xb5\x2f\xfd"):
         return subprocess.run(["zstd", "-dcq"], input=packed, capture_output=True, check=True).stdout
+    if packed.startswith(b"\x02\x21\x4c\x18"):  # what lz4 -l writes
+        return subprocess.run(["lz4", "-dcq"], input=packed, capture_output=True, check=True).stdout
     raise LabFailure(f"{path}: packed in a way that the lab does not know")
 
 

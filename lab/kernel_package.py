@@ -18,6 +18,7 @@ METAPACKAGES = {
     "6.1-cloud": "linux-image-cloud-amd64",
     "6.1-rt": "linux-image-rt-amd64",
     "6.12": "linux-image-6.12-amd64",
+    "6.12-cloud": "linux-image-6.12-cloud-amd64",
 }
 
 
@@ -68,7 +69,7 @@ def resolve(version):
 
 
 def fetch(version):
-    """The KernelPackage for "6.1", "6.1-cloud", "6.1-rt" or "6.12", downloaded when it is not in the cache."""
+    """The KernelPackage for a key of METAPACKAGES, downloaded when it is not in the cache."""
     package, candidate = resolve(version)
     kernels = cache_directory("kernel")
     directory = os.path.join(kernels, f"{package}_{candidate.replace(':', '%3a')}")

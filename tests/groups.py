@@ -76,6 +76,7 @@ system disk_kernel
 system guest_sleep
 system filtered_writes
 system tap
+system host_kernels
 """.strip().split("\n")
 
 

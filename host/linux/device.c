@@ -256,6 +256,8 @@ static co_u32 __init co_refusals(void)
 		found |= CO_REFUSAL_SEV_TDX;
 	if (cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT))
 		found |= CO_REFUSAL_MEMORY_ENCRYPTION;
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) /* a guest keeps interrupts off as long as its kernel does; and spinlocks may sleep here */
+		found |= CO_REFUSAL_PREEMPT_RT;
 	return found;
 }
 

@@ -50,6 +50,7 @@
 #define CO_REFUSAL_UINTR (1u << 9)             /* user interrupts: CR4.UINTR */
 #define CO_REFUSAL_UNKNOWN_CR4 (1u << 10)      /* a bit of CR4 that this driver does not know */
 #define CO_REFUSAL_MEMORY_ENCRYPTION (1u << 11) /* page tables of the host have an encryption bit (SME) */
+#define CO_REFUSAL_PREEMPT_RT (1u << 12)       /* the host kernel's own promises of latency would not hold */
 
 struct co_info { /* CO_GET_INFO */
 	co_u32 abi_version;

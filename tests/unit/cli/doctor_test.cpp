@@ -59,6 +59,14 @@ TEST(Doctor, CodesAreUnique)
         EXPECT_TRUE(codes.insert(finding.code).second) << finding.code;
 }
 
+TEST(Doctor, RealTimeHostIsNamedWithoutADriver)
+{
+    HostFacts facts = healthy();
+    facts.driver_version.reset();
+    facts.real_time = true;
+    EXPECT_EQ(find(facts, "preempt-rt").level, Finding::Level::Problem);
+}
+
 TEST(Doctor, DriverThatIsBuiltButNotLoaded)
 {
     HostFacts facts = healthy();
