@@ -42,6 +42,7 @@ system nmi_boot
 system guest_kill
 system guest_kernels
 system overcommit
+system tracers
 system nmi_hotplug
 payload nmi_storm
 system guest_ends

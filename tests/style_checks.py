@@ -115,6 +115,16 @@ def hosts():
             for number, line in enumerate(_text(name).splitlines(), 1) for found in [mirror.search(line)] if found]
 
 
+# Sourced files set variables (SC2154) and have names that are not constant (SC1090); busybox knows pipefail (SC3040)
+SHELLCHECK = ["shellcheck", "-s", "sh", "-S", "warning", "-e", "SC1090,SC2154,SC3040", "-f", "gcc"]
+
+
+def shell():
+    """shellcheck's warnings; its notes are a matter of taste."""
+    scripts = [name for name in _files() if name.endswith((".sh", ".test")) or _text(name).startswith("#!/bin/sh")]
+    return subprocess.run(SHELLCHECK + scripts, capture_output=True, text=True).stdout.splitlines()
+
+
 def mutants():
     """Each wrong change of tests/mutants still fits the tree."""
     sys.path.insert(0, os.path.join("tests", "mutants"))
@@ -122,4 +132,4 @@ def mutants():
     return list_of_mutants.misfits(_text)
 
 
-CHECKS = {"spdx": spdx, "file-size": file_size, "test-size": test_size, "layers": layers, "links": links, "hosts": hosts, "mutants": mutants}
+CHECKS = {"spdx": spdx, "file-size": file_size, "test-size": test_size, "layers": layers, "links": links, "hosts": hosts, "shell": shell, "mutants": mutants}

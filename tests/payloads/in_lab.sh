@@ -28,7 +28,8 @@ killed_payload() {
 
 # Processes of the host that watch their own registers, one per CPU; witnesses_agree ends them. start_witnesses SEED
 start_witnesses() {
-    for cpu in 0 1; do ./witness $cpu "$1" & eval "witness$cpu=$!"; done
+    ./witness 0 "$1" & witness0=$!
+    ./witness 1 "$1" & witness1=$!
 }
 witnesses_agree() {
     kill -TERM "$witness0" "$witness1"

@@ -12,7 +12,7 @@
 set -eu
 
 TREE=$(cd "$(dirname "$0")/../.." && pwd)
-guest_options= kernel_files=
+guest_options='' kernel_files=''
 
 # guest KERNEL: 6.1, 6.1-cloud, 6.1-rt or 6.12. A second guest gets DISK2, BOOT2, and so on.
 guests=0
