@@ -76,11 +76,13 @@ void add_doctor(CLI::App& app, int& exit_code)
 
 void add_version(CLI::App& app, int& exit_code)
 {
+    std::string versions = "colinux " COLINUX_VERSION ", driver interface " + std::to_string(CO_ABI_VERSION) + ", passage " +
+                           std::to_string(CO_PASSAGE_VERSION);
+    app.set_version_flag("--version", versions);
     CLI::App* command = app.add_subcommand("version", "Print the versions of this program and of its interfaces");
     command->footer("\nExample:\n  colinux version");
-    command->callback([&exit_code] {
-        std::cout << "colinux " COLINUX_VERSION ", driver interface " << CO_ABI_VERSION << ", passage "
-                  << CO_PASSAGE_VERSION << "\n";
+    command->callback([versions, &exit_code] {
+        std::cout << versions << "\n";
         exit_code = 0;
     });
 }

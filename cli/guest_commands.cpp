@@ -140,6 +140,15 @@ void print_stats(const json& stats, const std::string& indent = "")
     }
 }
 
+std::string how_it_ended(ControlClient& waits)
+{
+    try {
+        return waits.wait_for_end(std::chrono::minutes{1}).value("reason", std::string{"its daemon was killed"});
+    } catch (const NotAnswering&) {
+        return "its daemon has not given its memory back yet";
+    }
+}
+
 } // namespace
 
 void add_ps(CLI::App& app, int& exit_code)
@@ -167,8 +176,12 @@ void add_console(CLI::App& app, int& exit_code)
     command->callback([options, &exit_code] {
         StopSignals stop;
         ConsoleSession console{options->name, stop};
-        bool detached = console.run() == ConsoleSession::Outcome::Detached;
-        std::cerr << "\ncolinux: " << (detached ? "left the console of " : "end of ") << options->name << "\n";
+        ControlClient end{options->name};
+        end.announce_wait();
+        if (console.run() == ConsoleSession::Outcome::Detached)
+            std::cerr << "\ncolinux: left the console of " << options->name << ", which runs on; return with: colinux console " << options->name << "\n";
+        else
+            std::cerr << "\ncolinux: guest " << options->name << " has ended: " << how_it_ended(end) << "\n";
         exit_code = 0;
     });
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <iostream>
 #include <memory>
 
 namespace colinux {
@@ -20,6 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t kSmallestImage = 1ull << 30;
+constexpr std::uint64_t kSizeUnit = 1ull << 20;
 
 struct ImageOptions {
     std::string output, size, kernel{"linux-image-amd64"};
@@ -28,7 +30,9 @@ struct ImageOptions {
 
 int create_debian(const ImageOptions& options)
 {
-    std::uint64_t bytes = parse_size(options.size);
+    std::uint64_t asked = parse_size(options.size), bytes = asked;
+    if (std::uint64_t missing = (kSizeUnit - asked % kSizeUnit) % kSizeUnit; missing <= ~asked)
+        bytes += missing;
     if (bytes < kSmallestImage)
         throw Failure{ExitCode::Usage, "size '" + options.size + "': Debian with a stock kernel needs at least " +
                                            size_text(kSmallestImage)};
@@ -43,6 +47,8 @@ int create_debian(const ImageOptions& options)
     if (script.empty())
         throw Failure{ExitCode::Internal, "guest/debian/create-image is not installed: run cmake --install again"};
 
+    if (bytes != asked)
+        std::cerr << "colinux: size " << options.size << " is rounded up to " << size_text(bytes) << "\n";
     int status = run_in_foreground({script, options.output, std::to_string(bytes >> 10) + "k", options.kernel});
     if (status == 130)
         return 130; // Ctrl-C

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 // `colinux`: runs and looks after guests. This file is the table of contents; each subcommand has a file.
 #include "cli/commands.hpp"
+#include "cli/json_events.hpp"
 #include "control/descriptors.hpp"
 #include "control/failure.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
+#include <string_view>
 
 namespace {
 
@@ -22,10 +25,20 @@ Examples:
 
 `colinux COMMAND --help` says more. Exit codes: docs/exit-codes.md.)";
 
-int report(const colinux::Failure& failure)
+// Who asked for JSON reads standard output, also when there is no more than an error to say.
+int report(const colinux::Failure& failure, bool as_json)
 {
-    std::cerr << "colinux: " << failure.what() << "\n";
+    if (as_json)
+        std::cout << colinux::error_event(failure) << std::endl;
+    else
+        std::cerr << "colinux: " << failure.what() << "\n";
     return static_cast<int>(failure.code());
+}
+
+// Known before the command line is: what is wrong with that is told in the same way.
+bool wants_json(int argc, char** argv)
+{
+    return argc > 1 && std::any_of(argv + 1, argv + argc, [](std::string_view word) { return word == "--json"; });
 }
 
 } // namespace
@@ -53,15 +66,14 @@ try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0)
-            return app.exit(error); // --help
+            return app.exit(error); // --help, --version
         std::string text = error.what();
-        std::cerr << "colinux: " << text.substr(0, text.find('\n')) << " (see: colinux --help)\n";
-        return static_cast<int>(colinux::ExitCode::Usage);
+        throw colinux::Failure{colinux::ExitCode::Usage, text.substr(0, text.find('\n')) + " (see: colinux --help)"};
     }
     std::cout.flush();
     return exit_code;
 } catch (const colinux::Failure& failure) {
-    return report(failure);
+    return report(failure, wants_json(argc, argv));
 } catch (const std::exception& error) {
-    return report(colinux::Failure{colinux::ExitCode::Internal, error.what()});
+    return report(colinux::Failure{colinux::ExitCode::Internal, error.what()}, wants_json(argc, argv));
 }

@@ -4,6 +4,7 @@
 #include "cli/commands.hpp"
 #include "cli/console_session.hpp"
 #include "cli/daemon_process.hpp"
+#include "cli/json_events.hpp"
 #include "cli/stop_signals.hpp"
 #include "control/config_text.hpp"
 
@@ -51,10 +52,30 @@ std::string default_command_line(const std::vector<DiskConfig>& disks)
 
 std::string absolute(const std::string& path) { return path.empty() ? "" : std::filesystem::absolute(path).string(); }
 
-void tell(const std::string& text, const StopSignals& stop) { write_unless_stopped(STDERR_FILENO, "colinux: " + text + "\n", stop); }
+void print_event(const nlohmann::json& event, const StopSignals& stop)
+{
+    write_unless_stopped(STDOUT_FILENO, event_line(event) + "\n", stop);
+}
+
+// Says by the way what no error is.
+class Teller {
+public:
+    Teller(bool as_json, const StopSignals& stop) : as_json_{as_json}, stop_{stop} {}
+    void operator()(const std::string& text) const
+    {
+        if (as_json_)
+            print_event({{"event", "progress"}, {"text", text}}, stop_);
+        else
+            write_unless_stopped(STDERR_FILENO, "colinux: " + text + "\n", stop_);
+    }
+
+private:
+    bool as_json_;
+    const StopSignals& stop_;
+};
 
 // The first disk, which has the root file system, and the kernel where none was named.
-void look_into(MachineConfig& config, const RunOptions& options, std::optional<BootFiles>& boot_files, StopSignals& stop)
+void look_into(MachineConfig& config, const RunOptions& options, std::optional<BootFiles>& boot_files, StopSignals& stop, const Teller& tell)
 {
     const DiskConfig& disk = config.disks[0];
     if (!std::filesystem::exists(disk.path))
@@ -67,17 +88,26 @@ void look_into(MachineConfig& config, const RunOptions& options, std::optional<B
     }
     boot_files.emplace(BootFiles::find(disk, &stop));
     if (!boot_files->note().empty())
-        tell(boot_files->note(), stop);
+        tell(boot_files->note());
     config.kernel = boot_files->kernel();
     if (config.initrd.empty())
         config.initrd = boot_files->initrd();
 }
 
+std::uint64_t memory_bytes(const std::string& size, const Teller& tell)
+{
+    std::uint64_t asked = parse_size(size), bytes = round_up_memory(asked);
+    if (bytes != asked)
+        tell("memory " + size + " is rounded up to " + size_text(bytes) + ": a guest has its memory in blocks of 2M");
+    return bytes;
+}
+
 MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boot_files, StopSignals& stop)
 {
+    Teller tell{options.json, stop};
     MachineConfig config;
     config.name = options.name;
-    config.memory_bytes = parse_size(options.memory);
+    config.memory_bytes = memory_bytes(options.memory, tell);
     config.vcpus = options.cpus;
     for (const std::string& disk : options.disks) {
         config.disks.push_back(parse_disk(disk));
@@ -89,24 +119,20 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
     config.kernel = absolute(options.kernel);
     config.initrd = absolute(options.initrd);
     if (!config.disks.empty())
-        look_into(config, options, boot_files, stop);
+        look_into(config, options, boot_files, stop, tell);
     config.command_line = default_command_line(config.disks) + (options.append.empty() ? "" : " " + options.append);
     check_config(config);
     return config;
 }
 
-void print_event(const nlohmann::json& event, const StopSignals& stop)
-{
-    write_unless_stopped(STDOUT_FILENO, event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", stop);
-}
-
 int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, StopSignals& stop)
 {
+    Teller tell{json, stop};
     if (!json) {
         try {
             ConsoleSession console{ready.name, stop, [&] { daemon.ask_to_end(); }};
             if (console.run() == ConsoleSession::Outcome::Detached) {
-                tell("left the console; return with: colinux console " + ready.name, stop);
+                tell("left the console of " + ready.name + ", which runs on; return with: colinux console " + ready.name);
                 return 0;
             }
         } catch (const Failure& failure) {
@@ -119,7 +145,7 @@ int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, St
     if (json)
         print_event({{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}}, stop);
     else
-        tell("guest " + ready.name + " has ended: " + end.reason, stop);
+        tell("guest " + ready.name + " has ended: " + end.reason);
     return static_cast<int>(end.code);
 }
 
@@ -130,7 +156,7 @@ int run(const RunOptions& options)
     MachineConfig config = configure(options, boot_files, stop);
     stop.check();
     DaemonProcess daemon{config, stop};
-    DaemonProcess::Ready ready = daemon.wait_until_ready([&](const std::string& text) { tell(text, stop); });
+    DaemonProcess::Ready ready = daemon.wait_until_ready(Teller{options.json, stop});
     boot_files.reset();
     if (options.json)
         print_event({{"event", "ready"}, {"name", ready.name}, {"pid", ready.pid}}, stop);

@@ -102,6 +102,12 @@ void check_taps(const std::vector<NetConfig>& nets)
 
 } // namespace
 
+std::uint64_t round_up_memory(std::uint64_t bytes)
+{
+    std::uint64_t missing = (CO_BLOCK_SIZE - bytes % CO_BLOCK_SIZE) % CO_BLOCK_SIZE;
+    return missing <= std::numeric_limits<std::uint64_t>::max() - bytes ? bytes + missing : bytes;
+}
+
 std::string config_to_json(const MachineConfig& config)
 {
     json disks = json::array(), nets = json::array();

@@ -43,6 +43,9 @@ inline constexpr std::uint64_t kMinimumMemoryBytes = 32ull << 20;
 inline constexpr std::size_t kMaximumDisks = 24; // of CO_MAX_DEVICES; leaves room for the others
 inline constexpr std::size_t kMaximumNets = 8;
 
+// The next size that a guest can have; unchanged where there is none.
+std::uint64_t round_up_memory(std::uint64_t bytes);
+
 std::string config_to_json(const MachineConfig& config);
 
 // Failure: Usage (not JSON, a field of a wrong type, an unknown field), or as check_config().
