@@ -30,7 +30,7 @@ run_colinux() {
     card tap3 10.0.3.1/24
     ./bench --clock
     colinux run --name bench --kernel "$vmlinuz" --initrd guest.cpio --append "quiet bench=colinux" --memory 1G --cpus 1 \
-        --disk /tmp/disk.raw --net tap=tap3 --net slirp </dev/null >colinux.log 2>&1
+        --disk /tmp/disk.raw --net tap=tap3 --net slirp,host-loopback=on </dev/null >colinux.log 2>&1
     end_of colinux.log
     echo "frames_in_use $(cat /sys/module/colinux/parameters/frames_in_use)"
     rmmod colinux

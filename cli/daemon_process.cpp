@@ -80,11 +80,13 @@ DaemonProcess::Ready DaemonProcess::wait_until_ready(const std::function<void(co
     throw Failure{ExitCode::Internal, "colinuxd ended without a word, status " + std::to_string(status)};
 }
 
-GuestEnd DaemonProcess::wait_until_ended()
+GuestEnd DaemonProcess::wait_until_ended(const std::function<void()>& restarted)
 {
     GuestEnd end{ExitCode::GuestKilled, "colinuxd was killed"};
     for (std::string line; !(line = next_line([this] { ask_to_end(); })).empty();) {
         json event = json::parse(line);
+        if (text_in(event, "event") == "restarted")
+            restarted();
         if (text_in(event, "event") == "ended")
             end = {static_cast<ExitCode>(event.value("code", 99)), text_in(event, "reason")};
     }

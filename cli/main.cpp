@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kExamples = R"(
 Examples:
   colinux image create debian debian.raw --size 2G
-  colinux run --disk debian.raw --net slirp
+  colinux run --disk debian.raw
   colinux run --name web --disk debian.raw --net slirp,forward=tcp:8080:80 --detach
   colinux console web
   colinux stop web

@@ -23,11 +23,11 @@ namespace {
 constexpr const char* kExamples = R"(
 With no --kernel, the newest kernel in the first disk's /boot that there is a graft for is taken, with its initramfs.
 The console is this terminal; Ctrl-] leaves it, the guest runs on (colinux console NAME returns).
-The exit code says how the guest ended: 0 power-off, 10 reboot, 11 halt, 12 panic, 13 killed,
+The exit code says how the guest ended: 0 power-off, 10 reboot (--on-reboot exit), 11 halt, 12 panic, 13 killed,
 14 hang, 15 fault; all others: docs/exit-codes.md.
 
 Examples:
-  colinux run --disk debian.raw --net slirp
+  colinux run --disk debian.raw
   colinux run --name db --memory 1G --cpus 2 --disk debian.raw --disk data.raw --detach
   colinux run --disk debian.raw,ro --append "init=/bin/sh"
   colinux run --disk cloud.raw,partition=1
@@ -39,6 +39,7 @@ struct RunOptions {
     std::string name, kernel, initrd, append, memory{"512M"};
     unsigned cpus{1};
     std::vector<std::string> disks, nets;
+    std::string on_reboot{"restart"};
     bool detach{}, json{};
 };
 
@@ -107,12 +108,15 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
     Teller tell{options.json, stop};
     MachineConfig config;
     config.name = options.name;
+    config.restarts = options.on_reboot == "restart";
     config.memory_bytes = memory_bytes(options.memory, tell);
     config.vcpus = options.cpus;
     for (const std::string& disk : options.disks) {
         config.disks.push_back(parse_disk(disk));
         config.disks.back().path = absolute(config.disks.back().path);
     }
+    if (options.nets.empty())
+        config.nets.emplace_back();
     for (const std::string& net : options.nets)
         if (net != "none")
             config.nets.push_back(parse_net(net));
@@ -141,7 +145,10 @@ int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, St
                 throw;
         }
     }
-    GuestEnd end = daemon.wait_until_ended();
+    GuestEnd end = daemon.wait_until_ended([&] {
+        if (json)
+            print_event({{"event", "restarted"}}, stop);
+    });
     if (json)
         print_event({{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}}, stop);
     else
@@ -183,7 +190,10 @@ void add_run(CLI::App& app, int& exit_code)
     command->add_option("--cpus", options->cpus, "number of CPUs")->capture_default_str();
     command->add_option("--disk", options->disks, "FILE[,ro][,partition=N][,format=raw]: raw image or block device; /dev/vda, /dev/vdb, ...")
         ->allow_extra_args(false);
-    command->add_option("--net", options->nets, "slirp[,forward=tcp:HOST:GUEST]..., tap=INTERFACE of the host, or none (default)")->allow_extra_args(false);
+    command->add_option("--net", options->nets, "slirp[,net=A.B.C.0/N][,host-loopback=on][,forward=tcp:[ADDRESS:]HOST:GUEST]... (default: slirp), tap=INTERFACE of the host, or none")->allow_extra_args(false);
+    command->add_option("--on-reboot", options->on_reboot, "restart: the guest boots again, with the same kernel; exit: it ends (exit code 10)")
+        ->check(CLI::IsMember({"restart", "exit"}))
+        ->capture_default_str();
     command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");
     command->add_flag("--json", options->json, "no console: print what happens as JSON lines");
     command->callback([options, &exit_code] { exit_code = run(*options); });

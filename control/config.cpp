@@ -11,6 +11,7 @@
 
 #include <limits>
 #include <set>
+#include <tuple>
 
 namespace colinux {
 
@@ -39,15 +40,17 @@ Number number_in(const json& object, const char* key, Number otherwise)
 
 PortForward forward_from(const json& object)
 {
-    refuse_unknown(object, {"udp", "host_port", "guest_port"});
+    refuse_unknown(object, {"udp", "host_port", "guest_port", "address"});
     return {object.value("udp", false), number_in<std::uint16_t>(object, "host_port", 0),
-            number_in<std::uint16_t>(object, "guest_port", 0)};
+            number_in<std::uint16_t>(object, "guest_port", 0), parse_address(object.value("address", "127.0.0.1"))};
 }
 
 NetConfig net_from(const json& object)
 {
-    refuse_unknown(object, {"forwards", "tap"});
+    refuse_unknown(object, {"forwards", "host_loopback", "subnet", "tap"});
     NetConfig net;
+    net.host_loopback = object.value("host_loopback", net.host_loopback);
+    net.subnet = parse_subnet(object.value("subnet", subnet_text(net.subnet)));
     for (const json& forward : object.value("forwards", json::array()))
         net.forwards.push_back(forward_from(forward));
     net.tap = object.value("tap", "");
@@ -56,7 +59,7 @@ NetConfig net_from(const json& object)
 
 MachineConfig machine_from(const json& object)
 {
-    refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets"});
+    refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets", "restarts"});
     MachineConfig config;
     config.name = object.value("name", "");
     config.kernel = object.value("kernel", "");
@@ -71,17 +74,18 @@ MachineConfig machine_from(const json& object)
     }
     for (const json& net : object.value("nets", json::array()))
         config.nets.push_back(net_from(net));
+    config.restarts = object.value("restarts", config.restarts);
     return config;
 }
 
 void check_forwards(const std::vector<NetConfig>& nets)
 {
-    std::set<std::pair<bool, std::uint16_t>> taken;
+    std::set<std::tuple<bool, std::uint32_t, std::uint16_t>> taken;
     for (const NetConfig& net : nets)
         for (const PortForward& forward : net.forwards) {
             if (forward.host_port == 0 || forward.guest_port == 0)
                 throw Failure{ExitCode::Usage, "forward: a port is a number from 1 to 65535"};
-            if (!taken.emplace(forward.udp, forward.host_port).second)
+            if (!taken.emplace(forward.udp, forward.address, forward.host_port).second)
                 throw Failure{ExitCode::PortTaken, "port " + std::to_string(forward.host_port) +
                                                        " is forwarded twice: give each forward its own host port"};
         }
@@ -116,8 +120,11 @@ std::string config_to_json(const MachineConfig& config)
     for (const NetConfig& net : config.nets) {
         json forwards = json::array();
         for (const PortForward& forward : net.forwards)
-            forwards.push_back({{"udp", forward.udp}, {"host_port", forward.host_port}, {"guest_port", forward.guest_port}});
-        nets.push_back({{"forwards", forwards}, {"tap", net.tap}});
+            forwards.push_back({{"udp", forward.udp},
+                                {"host_port", forward.host_port},
+                                {"guest_port", forward.guest_port},
+                                {"address", address_text(forward.address)}});
+        nets.push_back({{"forwards", forwards}, {"host_loopback", net.host_loopback}, {"subnet", subnet_text(net.subnet)}, {"tap", net.tap}});
     }
     json object{{"name", config.name},
                 {"kernel", config.kernel},
@@ -126,7 +133,8 @@ std::string config_to_json(const MachineConfig& config)
                 {"memory_bytes", config.memory_bytes},
                 {"vcpus", config.vcpus},
                 {"disks", disks},
-                {"nets", nets}};
+                {"nets", nets},
+                {"restarts", config.restarts}};
     return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -21,11 +21,21 @@ struct PortForward {
     bool udp{};
     std::uint16_t host_port{};
     std::uint16_t guest_port{};
+    std::uint32_t address{0x7f000001}; // of the host, in its byte order; 0: all
 };
 
-struct NetConfig { // one conet device
-    std::vector<PortForward> forwards; // on libslirp
-    std::string tap;                   // or on this network interface of the host; empty: libslirp
+// An IPv4 network, in the host's byte order.
+struct Subnet {
+    std::uint32_t address{0x0a000200};
+    unsigned prefix{24};
+    bool operator==(const Subnet&) const = default;
+};
+
+struct NetConfig { // one conet device, on libslirp unless `tap` says otherwise
+    std::vector<PortForward> forwards;
+    bool host_loopback{}; // the guest's router is the host's 127.0.0.1
+    Subnet subnet{};
+    std::string tap; // on this network interface of the host
 };
 
 struct MachineConfig {
@@ -37,6 +47,7 @@ struct MachineConfig {
     std::uint32_t vcpus{1};
     std::vector<DiskConfig> disks;
     std::vector<NetConfig> nets;
+    bool restarts{true}; // what a reboot of the guest does; else it ends
 };
 
 inline constexpr std::uint64_t kMinimumMemoryBytes = 32ull << 20;

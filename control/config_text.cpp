@@ -3,6 +3,8 @@
 
 #include "control/failure.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -40,18 +42,22 @@ std::vector<std::string_view> split(std::string_view text, char separator)
 }
 
 constexpr std::string_view kUnits = "KMGT";
-constexpr std::string_view kForwardExample = "expected forward=tcp:HOST_PORT:GUEST_PORT, for example forward=tcp:8080:80";
+constexpr std::string_view kForwardExample =
+    "expected forward=tcp:[ADDRESS:]HOST_PORT:GUEST_PORT, for example forward=tcp:8080:80 or forward=tcp:0.0.0.0:8080:80";
 
 PortForward parse_forward(std::string_view text)
 {
     auto parts = split(text, ':');
-    if (parts.size() != 3 || (parts[0] != "tcp" && parts[0] != "udp"))
+    if (parts.size() < 3 || parts.size() > 4 || (parts[0] != "tcp" && parts[0] != "udp"))
         refuse("forward", text, kForwardExample);
-    auto host = whole_number<std::uint16_t>(parts[1]);
-    auto guest = whole_number<std::uint16_t>(parts[2]);
+    auto host = whole_number<std::uint16_t>(parts[parts.size() - 2]);
+    auto guest = whole_number<std::uint16_t>(parts.back());
     if (!host || !guest || *host == 0 || *guest == 0)
         refuse("forward", text, "a port is a number from 1 to 65535");
-    return {parts[0] == "udp", *host, *guest};
+    PortForward forward{parts[0] == "udp", *host, *guest};
+    if (parts.size() == 4)
+        forward.address = parse_address(parts[1]);
+    return forward;
 }
 
 } // namespace
@@ -123,7 +129,8 @@ std::string disk_text(const DiskConfig& disk)
 
 NetConfig parse_net(std::string_view text)
 {
-    constexpr std::string_view tap = "tap=";
+    constexpr std::string_view expected = "expected slirp[,net=A.B.C.0/24][,host-loopback=on][,forward=tcp:HOST_PORT:GUEST_PORT]..., tap=INTERFACE or none";
+    constexpr std::string_view forward = "forward=", subnet = "net=", loopback = "host-loopback=", tap = "tap=";
     NetConfig net;
     if (text.starts_with(tap) && text.size() > tap.size()) {
         net.tap = text.substr(tap.size());
@@ -131,16 +138,52 @@ NetConfig parse_net(std::string_view text)
     }
     auto parts = split(text, ',');
     if (parts[0] != "slirp")
-        refuse("net", text, "expected slirp[,forward=tcp:HOST_PORT:GUEST_PORT]..., tap=INTERFACE or none");
+        refuse("net", text, expected);
     parts.erase(parts.begin());
     for (std::string_view part : parts) {
-        constexpr std::string_view key = "forward=";
-        if (!part.starts_with(key))
-            refuse("net option", part, kForwardExample);
-        net.forwards.push_back(parse_forward(part.substr(key.size())));
+        if (part.starts_with(forward))
+            net.forwards.push_back(parse_forward(part.substr(forward.size())));
+        else if (part.starts_with(subnet))
+            net.subnet = parse_subnet(part.substr(subnet.size()));
+        else if (part == "host-loopback=on" || part == "host-loopback=off")
+            net.host_loopback = part.ends_with("on");
+        else
+            refuse("net option", part, part.starts_with(loopback) ? "expected on or off" : expected);
     }
     return net;
 }
+
+std::uint32_t parse_address(std::string_view text)
+{
+    in_addr address{};
+    if (inet_pton(AF_INET, std::string{text}.c_str(), &address) != 1 || text.find('\0') != std::string_view::npos)
+        refuse("address", text, "expected an IPv4 address, for example 127.0.0.1, or 0.0.0.0 for all of the host's");
+    return ntohl(address.s_addr);
+}
+
+std::string address_text(std::uint32_t address)
+{
+    in_addr raw{htonl(address)};
+    char text[INET_ADDRSTRLEN];
+    return inet_ntop(AF_INET, &raw, text, sizeof text);
+}
+
+Subnet parse_subnet(std::string_view text)
+{
+    std::size_t slash = std::min(text.find('/'), text.size());
+    auto prefix = whole_number<unsigned>(text.substr(std::min(slash + 1, text.size())));
+    if (!prefix || *prefix < 8 || *prefix > 27)
+        refuse("net", text, "expected a network with 8 to 27 bits, for example 10.0.2.0/24");
+    Subnet subnet{parse_address(text.substr(0, slash)), *prefix};
+    std::uint32_t network = subnet.address & ~std::uint32_t{0} << (32 - *prefix), first = network >> 24;
+    if (network != subnet.address)
+        refuse("net", text, "this is an address in the network " + subnet_text({network, *prefix}));
+    if (first == 0 || first == 127 || first >= 224)
+        refuse("net", text, "no network for hosts: take a private one, for example 10.0.2.0/24");
+    return subnet;
+}
+
+std::string subnet_text(const Subnet& subnet) { return address_text(subnet.address) + "/" + std::to_string(subnet.prefix); }
 
 void check_name(std::string_view name)
 {

@@ -20,8 +20,14 @@ std::string size_text(std::uint64_t bytes); // the shortest exact form: "512M"
 DiskConfig parse_disk(std::string_view text);
 std::string disk_text(const DiskConfig& disk); // what parse_disk() reads
 
-// "slirp[,forward=tcp:HOST:GUEST]...". Failure: Usage.
+// "slirp[,net=A.B.C.0/N][,host-loopback=on|off][,forward=tcp:[ADDRESS:]HOST:GUEST]...". Failure: Usage.
 NetConfig parse_net(std::string_view text);
+
+// IPv4. Failure: Usage.
+std::uint32_t parse_address(std::string_view text);
+std::string address_text(std::uint32_t address);
+Subnet parse_subnet(std::string_view text); // "10.0.2.0/24": /8 to /27, so that our addresses in it have room
+std::string subnet_text(const Subnet& subnet);
 
 // 1 to 48 of a-z A-Z 0-9 . _ -, beginning with a letter or digit: it becomes a file name. Failure: Usage.
 void check_name(std::string_view name);

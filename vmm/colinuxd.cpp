@@ -97,6 +97,18 @@ void check(const std::string& kernel)
               << "contiguous memory: " << (fit.contiguous_bytes >> 20) << "M\n";
 }
 
+GuestEnd run_again(Machine& machine, StartupReport& report)
+{
+    try {
+        machine.restart();
+        machine.start();
+        report.restarted();
+        return machine.wait();
+    } catch (const Failure& failure) {
+        return {failure.code(), std::string{"rebooted, and could not be started again: "} + failure.what()};
+    }
+}
+
 GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& termination)
 {
     RunDirectory directory;
@@ -129,6 +141,8 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
         machine->kill(); // nobody would know of it
 
     GuestEnd end = machine->wait();
+    while (end.code == ExitCode::GuestReboot && config.restarts)
+        end = run_again(*machine, report);
     termination.ended();
     server->pause();
     machine.reset(); // every frame is the host's again, before anybody hears that the guest has ended

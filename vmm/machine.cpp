@@ -2,7 +2,6 @@
 #include "vmm/machine.hpp"
 
 #include "control/config_text.hpp"
-#include "vmm/machine_inputs.hpp"
 
 #include <malloc.h>
 #include <unistd.h>
@@ -37,28 +36,73 @@ BootParameters boot_parameters(const MachineConfig& config, const co_info& host,
 Machine::Machine(const MachineConfig& config, const Progress& progress)
     : config_{config}, started_{std::chrono::steady_clock::now()}
 {
-    MachineInputs inputs{config, [this](std::string_view text) { hub_->output(text); }};
-    std::uint64_t contiguous = contiguous_bytes_needed(inputs.kernel, inputs.initrd.size());
-    if (contiguous > config.memory_bytes)
-        throw Failure{ExitCode::MemorySize, "memory " + mebibytes(config.memory_bytes) +
+    inputs_.emplace(config_, [this](std::string_view text) { hub_->output(text); });
+    build(progress);
+}
+
+void Machine::build(const Progress& progress)
+{
+    KernelImage kernel = inputs_->kernel_image();
+    std::vector<std::byte> initrd = inputs_->initrd();
+    std::uint64_t contiguous = contiguous_bytes_needed(kernel, initrd.size());
+    if (contiguous > config_.memory_bytes)
+        throw Failure{ExitCode::MemorySize, "memory " + mebibytes(config_.memory_bytes) +
                                                 " is too small: this kernel and its initramfs alone need " +
                                                 mebibytes(contiguous)};
 
-    Driver driver;
-    guest_.emplace(driver.create_guest(config.vcpus));
-    allocate_memory(contiguous, progress);
-    memory_ = guest_->map_memory();
-    loaded_ = load_kernel(inputs.kernel, inputs.graft, inputs.initrd,
-                          boot_parameters(config, driver.info(), guest_->passage_virt(), inputs.devices.size()), memory_);
+    if (!driver_)
+        driver_.emplace();
+    GuestFile guest = driver_->create_guest(config_.vcpus);
+    allocate_memory(guest, contiguous, progress);
+    {
+        std::lock_guard lock{guest_mutex_};
+        guest_.emplace(std::move(guest));
+        memory_ = guest_->map_memory();
+        loaded_ = load_kernel(kernel, inputs_->graft, initrd,
+                              boot_parameters(config_, driver_->info(), guest_->passage_virt(), inputs_->devices.size()), memory_);
+    }
 
     ring_ = std::make_unique<ConsoleRing>(memory_, loaded_.console_ring_phys);
-    hub_ = std::make_unique<ConsoleHub>(*ring_);
-    transport_ = std::make_unique<Transport>(memory_, loaded_.transport_phys, std::move(inputs.devices),
+    if (hub_)
+        hub_->connect(*ring_);
+    else
+        hub_ = std::make_unique<ConsoleHub>(*ring_);
+    transport_ = std::make_unique<Transport>(memory_, loaded_.transport_phys, std::move(inputs_->devices),
                                              [this](const std::string& text) { log(text); });
     ring_->bind(*this);
     transport_->bind(*this);
     guest_->set_passage(loaded_.passage);
     create_vcpus(loaded_.entry);
+}
+
+// The order is the destructor's.
+void Machine::take_apart()
+{
+    vcpus_.clear();
+    inputs_->devices = transport_->release();
+    transport_.reset();
+    hub_->disconnect();
+    ring_.reset();
+    std::lock_guard lock{guest_mutex_};
+    memory_ = GuestMemory{{}};
+    guest_.reset(); // every frame is the host's again
+}
+
+void Machine::restart()
+{
+    log("the guest reboots");
+    take_apart();
+    {
+        std::lock_guard lock{mutex_};
+        if (killed_)
+            end_ = GuestEnd{ExitCode::GuestKilled, "killed"};
+        else
+            end_.reset();
+    }
+    build([this](const std::string& text) { log(text); });
+    std::lock_guard lock{guest_mutex_};
+    started_ = std::chrono::steady_clock::now();
+    restarts_++;
 }
 
 Machine::~Machine()
@@ -70,12 +114,12 @@ Machine::~Machine()
         hub_->stop();
 }
 
-void Machine::allocate_memory(std::uint64_t contiguous, const Progress& progress)
+void Machine::allocate_memory(GuestFile& guest, std::uint64_t contiguous, const Progress& progress)
 {
-    auto done = std::async(std::launch::async, [&] { guest_->allocate_memory(config_.memory_bytes, contiguous); });
+    auto done = std::async(std::launch::async, [&] { guest.allocate_memory(config_.memory_bytes, contiguous); });
     std::uint64_t told = 0;
     while (done.wait_for(1s) == std::future_status::timeout) {
-        std::uint64_t now = guest_->stats().memory_progress;
+        std::uint64_t now = guest.stats().memory_progress;
         if (told == 0 || now - told >= config_.memory_bytes / 8) {
             progress("memory: " + mebibytes(now) + " of " + mebibytes(config_.memory_bytes));
             told = now;
@@ -134,6 +178,7 @@ void Machine::end(GuestEnd how)
 
 nlohmann::json Machine::status()
 {
+    std::lock_guard lock{guest_mutex_};
     auto up = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
     nlohmann::json disks = nlohmann::json::array();
     for (const DiskConfig& disk : config_.disks)
@@ -143,18 +188,29 @@ nlohmann::json Machine::status()
             {"vcpus", config_.vcpus},       {"memory_bytes", config_.memory_bytes},
             {"disks", disks},               {"nets", config_.nets.size()},
             {"up_seconds", up.count()},     {"command_line", loaded_.command_line},
-            {"multi_cpu_ok", loaded_.multi_cpu_ok}};
+            {"multi_cpu_ok", loaded_.multi_cpu_ok}, {"restarts", restarts_}};
 }
 
 void Machine::stop(std::chrono::seconds patience)
 {
-    guest_->request_stop();
+    {
+        std::lock_guard lock{guest_mutex_};
+        if (guest_) // else it reboots: wait() asks
+            guest_->request_stop();
+    }
     std::lock_guard lock{mutex_};
     asked_until_ = std::chrono::steady_clock::now() + patience;
     has_ended_.notify_all();
 }
 
-void Machine::kill() { end({ExitCode::GuestKilled, "killed"}); }
+void Machine::kill()
+{
+    {
+        std::lock_guard lock{mutex_};
+        killed_ = true;
+    }
+    end({ExitCode::GuestKilled, "killed"});
+}
 
 std::string Machine::logs() { return hub_->log_text(); }
 

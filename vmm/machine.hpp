@@ -11,6 +11,7 @@
 #include "vmm/devices/console_hub.hpp"
 #include "vmm/devices/console_ring.hpp"
 #include "vmm/loader/boot.hpp"
+#include "vmm/machine_inputs.hpp"
 #include "vmm/vcpu_thread.hpp"
 #include "vmm/virtio/transport.hpp"
 
@@ -36,6 +37,9 @@ public:
     void begin_log(const std::string& path) { hub_->begin_log(path); }
     void start();
     GuestEnd wait();
+    // After a guest has ended with a reboot: the same one again, up to its first instruction, from files that are open. Console, log, disks
+    // and forwards stay. Unless it was killed meanwhile: wait() says so. Failure: MemoryNotFound, Internal; then it has ended.
+    void restart();
 
     nlohmann::json status() override;
     nlohmann::json stats() override;
@@ -47,7 +51,9 @@ public:
     void attach_console(UniqueFd connection, const std::string& typed) override;
 
 private:
-    void allocate_memory(std::uint64_t contiguous, const Progress& progress);
+    void build(const Progress& progress);
+    void take_apart();
+    void allocate_memory(GuestFile& guest, std::uint64_t contiguous, const Progress& progress);
     void create_vcpus(const co_vcpu_entry& entry);
     void bind_doorbell(unsigned doorbell, int eventfd) override;
     void bind_irq_line(unsigned line, int eventfd) override;
@@ -59,7 +65,13 @@ private:
     std::mutex mutex_;
     std::condition_variable has_ended_;
     std::optional<GuestEnd> end_;
+    bool killed_{};
+    unsigned restarts_{};
     std::chrono::steady_clock::time_point asked_until_{}; // the guest is asked to stop
+
+    std::mutex guest_mutex_; // guards guest_, memory_ and loaded_, which a restart changes under the control socket's thread
+    std::optional<MachineInputs> inputs_;
+    std::optional<Driver> driver_;
 
     // In the order of their making; each needs the ones before it.
     std::optional<GuestFile> guest_;

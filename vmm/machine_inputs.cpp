@@ -20,7 +20,7 @@ using Devices = std::vector<std::unique_ptr<VirtioDevice>>;
 std::unique_ptr<NetBackend> make_backend(const NetConfig& net)
 {
     if (net.tap.empty())
-        return std::make_unique<SlirpBackend>(net.forwards);
+        return std::make_unique<SlirpBackend>(net);
     return std::make_unique<TapBackend>(net.tap);
 }
 
@@ -41,10 +41,18 @@ Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_co
 
 MachineInputs::MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console)
     : devices{make_devices(config, second_console)},
-      kernel{KernelImage::open(config.kernel, KernelCache::of_this_host())},
-      graft{find_graft(kernel.release())},
-      initrd{config.initrd.empty() ? std::vector<std::byte>{} : read_initrd(config.initrd)}
+      kernel{read_kernel_file(config.kernel, KernelCache::of_this_host())},
+      graft{find_graft(KernelImage::from(kernel, config.kernel).release())},
+      config_{config}
 {
+    if (!config.initrd.empty())
+        initrd_ = open_to_read(config.initrd, "initrd", ExitCode::InitrdUnfit);
+    initrd();
+}
+
+std::vector<std::byte> MachineInputs::initrd() const
+{
+    return initrd_ ? read_initrd(initrd_.get(), config_.initrd) : std::vector<std::byte>{};
 }
 
 } // namespace colinux

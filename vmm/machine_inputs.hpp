@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 // MachineInputs: everything that a guest is made from, opened and checked before the driver is asked for
-// anything: so a wrong file name costs nothing and leaves nothing behind.
+// anything: so a wrong file name costs nothing and leaves nothing behind. A guest that reboots is made from them again, by a daemon
+// that may open nothing any more.
 #pragma once
 
 #include "control/config.hpp"
+#include "control/unique_fd.hpp"
 #include "vmm/devices/console_endpoint.hpp"
 #include "vmm/loader/graft_object.hpp"
 #include "vmm/loader/kernel_image.hpp"
@@ -21,9 +23,15 @@ struct MachineInputs {
     MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console);
 
     std::vector<std::unique_ptr<VirtioDevice>> devices; // disks first, so that the first one is /dev/vda
-    KernelImage kernel;
+    KernelFile kernel; // a mapping of the cache's file, nearly always
     GraftObject graft;
-    std::vector<std::byte> initrd; // may be empty
+
+    KernelImage kernel_image() const { return KernelImage::from(kernel, config_.kernel); }
+    std::vector<std::byte> initrd() const; // may be empty
+
+private:
+    const MachineConfig& config_;
+    UniqueFd initrd_;
 };
 
 } // namespace colinux

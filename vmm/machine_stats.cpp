@@ -24,6 +24,9 @@ static_assert(CO_CALL_COUNT <= std::size(co_guest_stats{}.calls));
 
 nlohmann::json Machine::stats()
 {
+    std::lock_guard lock{guest_mutex_};
+    if (!guest_)
+        throw Failure{ExitCode::ControlSocket, "guest " + config_.name + " reboots: ask again"};
     co_guest_stats stats = guest_->stats();
     nlohmann::json calls = nlohmann::json::object();
     for (std::size_t call = 0; call < CO_CALL_COUNT; call++)

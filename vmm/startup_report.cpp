@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/startup_report.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 namespace colinux {
@@ -17,6 +18,13 @@ void StartupReport::error(const Failure& failure)
 bool StartupReport::ready(const std::string& name)
 {
     return line({{"event", "ready"}, {"name", name}, {"pid", getpid()}}, "guest " + name + " runs");
+}
+
+void StartupReport::restarted()
+{
+    pollfd writable{pipe_.get(), POLLOUT, 0};
+    if (!pipe_ || (poll(&writable, 1, 0) == 1 && writable.revents & POLLOUT))
+        line({{"event", "restarted"}}, "the guest has rebooted");
 }
 
 void StartupReport::ended(const GuestEnd& end)

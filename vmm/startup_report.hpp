@@ -3,6 +3,7 @@
 //   {"event":"progress","text":"memory 40 %"}         any number
 //   {"event":"error","code":31,"message":"..."}       the start failed; nothing is left behind
 //   {"event":"ready","name":"guest1","pid":4711}      the guest runs, the control socket answers
+//   {"event":"restarted"}                             after ready, each time that the guest has rebooted
 //   {"event":"ended","code":0,"reason":"powered off"} after ready, if the pipe is still open
 // The reader may go away at any time.
 #pragma once
@@ -26,6 +27,7 @@ public:
     void error(const Failure& failure);
     bool ready(const std::string& name); // false: the starter is gone
     int fd() const { return pipe_.get(); } // -1: none
+    void restarted(); // left out while the reader does not read: nobody waits for him
     void ended(const GuestEnd& end);
 
 private:

@@ -2,6 +2,8 @@
 // Frames put together by hand (RFC 826, 791, 768, 793, 2131).
 #include "tests/fakes/packets.hpp"
 
+#include <arpa/inet.h>
+
 namespace colinux::packets {
 namespace {
 
@@ -47,6 +49,18 @@ std::string arp(unsigned operation, const std::string& mac, std::uint32_t from, 
     return u16(0x0806) + u16(1) + u16(0x0800) + std::string{6, 4} + u16(operation) + mac + u32(from) + to_mac + u32(to);
 }
 
+std::string ip6(const std::string& from_mac, const std::string& to_mac, const std::string& from, const std::string& to,
+                std::uint8_t protocol, const std::string& payload)
+{
+    return to_mac + from_mac + u16(0x86dd) + u32(0x60000000) + u16(static_cast<unsigned>(payload.size())) +
+           std::string{static_cast<char>(protocol), '\xff'} + from + to + payload;
+}
+
+std::string checksum6(const std::string& from, const std::string& to, std::uint8_t protocol, const std::string& payload)
+{
+    return checksum(from + to + u32(static_cast<std::uint32_t>(payload.size())) + u32(protocol) + payload);
+}
+
 } // namespace
 
 std::string arp_request(const std::string& mac, std::uint32_t from, std::uint32_t wanted)
@@ -57,6 +71,11 @@ std::string arp_request(const std::string& mac, std::uint32_t from, std::uint32_
 bool is_arp_request(const std::string& frame)
 {
     return frame.size() >= 42 && get16(frame, 12) == 0x0806 && get16(frame, 20) == 1;
+}
+
+bool is_arp_reply(const std::string& frame)
+{
+    return frame.size() >= 42 && get16(frame, 12) == 0x0806 && get16(frame, 20) == 2;
 }
 
 std::string arp_reply(const std::string& request, const std::string& mac)
@@ -109,6 +128,67 @@ bool parse_tcp(const std::string& frame, Tcp& segment)
                .flags = static_cast<std::uint8_t>(frame[kTransport + 13]),
                .data = frame.substr(data, end - data)};
     return true;
+}
+
+std::string udp(const std::string& from_mac, const std::string& to_mac, const Udp& datagram)
+{
+    std::string text = u16(datagram.from_port) + u16(datagram.to_port) + u16(static_cast<unsigned>(8 + datagram.data.size())) + u16(0) +
+                       datagram.data;
+    text.replace(6, 2, checksum(pseudo_header(datagram.from_address, datagram.to_address, 17, text.size()) + text));
+    return ip(from_mac, to_mac, datagram.from_address, datagram.to_address, 17, text);
+}
+
+bool parse_udp(const std::string& frame, Udp& datagram)
+{
+    if (frame.size() < kTransport + 8 || get16(frame, 12) != 0x0800 || frame[kIp + 9] != 17)
+        return false;
+    std::string text = frame.substr(kTransport, get16(frame, kTransport + 4));
+    datagram = {get32(frame, kIp + 12), get32(frame, kIp + 16), static_cast<std::uint16_t>(get16(text, 0)),
+                static_cast<std::uint16_t>(get16(text, 2)), text.substr(8)};
+    bool summed = get16(text, 6) == 0 ||
+                  checksum(pseudo_header(datagram.from_address, datagram.to_address, 17, text.size()) + text) == u16(0);
+    return checksum(frame.substr(kIp, 20)) == u16(0) && summed;
+}
+
+std::string echo_request(const std::string& from_mac, const std::string& to_mac, std::uint32_t to, const std::string& data)
+{
+    std::string text = u16(0x0800) + u16(0) + u16(7) + u16(1) + data;
+    text.replace(2, 2, checksum(text));
+    return ip(from_mac, to_mac, kGuest, to, 1, text);
+}
+
+bool is_echo_reply(const std::string& frame, std::uint32_t from, const std::string& data)
+{
+    return frame.size() >= kTransport + 8 + data.size() && get16(frame, 12) == 0x0800 && frame[kIp + 9] == 1 && get32(frame, kIp + 12) == from &&
+           frame[kTransport] == 0 && frame.substr(kTransport + 8, data.size()) == data;
+}
+
+std::string ip6_address(const char* text)
+{
+    std::string address(16, '\0');
+    inet_pton(AF_INET6, text, address.data());
+    return address;
+}
+
+std::string tcp6_syn(const std::string& from_mac, const std::string& to_mac, const std::string& from, const std::string& to, std::uint16_t port)
+{
+    std::string text = u16(40000) + u16(port) + u32(1000) + u32(0) + std::string{0x50, kSyn} + u16(65535) + u32(0);
+    text.replace(16, 2, checksum6(from, to, 6, text));
+    return ip6(from_mac, to_mac, from, to, 6, text);
+}
+
+std::string router_solicitation(const std::string& mac)
+{
+    std::string from = ip6_address("fe80::1234"), to = ip6_address("ff02::2"), text = u16(133 << 8) + u16(0) + u32(0);
+    text.replace(2, 2, checksum6(from, to, 58, text));
+    return ip6(mac, {"\x33\x33\0\0\0\2", 6}, from, to, 58, text);
+}
+
+bool is_router_advertisement(const std::string& frame, const std::string& prefix)
+{
+    constexpr std::size_t kIcmp = 14 + 40;
+    return frame.size() > kIcmp + 16 && get16(frame, 12) == 0x86dd && frame[20] == 58 && static_cast<std::uint8_t>(frame[kIcmp]) == 134 &&
+           frame.find(std::string{"\3\4\x40", 3}, kIcmp) != std::string::npos && frame.find(prefix, kIcmp) != std::string::npos;
 }
 
 } // namespace colinux::packets

@@ -22,6 +22,7 @@ inline constexpr std::uint8_t kFin = 1, kSyn = 2, kReset = 4, kPush = 8, kAck = 
 
 std::string arp_request(const std::string& mac, std::uint32_t from, std::uint32_t wanted);
 bool is_arp_request(const std::string& frame);
+bool is_arp_reply(const std::string& frame);
 std::string arp_reply(const std::string& request, const std::string& mac);
 // `kind`: 1 = DISCOVER, 3 = REQUEST (of kGuest).
 std::string dhcp(const std::string& mac, std::uint8_t kind);
@@ -30,6 +31,23 @@ std::uint8_t dhcp_answer(const std::string& frame, std::uint32_t& address);
 std::string tcp(const std::string& from_mac, const std::string& to_mac, const Tcp& segment);
 // False when the frame is not TCP.
 bool parse_tcp(const std::string& frame, Tcp& segment);
+struct Udp {
+    std::uint32_t from_address, to_address;
+    std::uint16_t from_port, to_port;
+    std::string data;
+};
+std::string udp(const std::string& from_mac, const std::string& to_mac, const Udp& datagram);
+bool parse_udp(const std::string& frame, Udp& datagram); // checks both checksums, too
+std::string echo_request(const std::string& from_mac, const std::string& to_mac, std::uint32_t to, const std::string& data);
+bool is_echo_reply(const std::string& frame, std::uint32_t from, const std::string& data);
+
+// IPv6; addresses are 16 bytes in network order.
+std::string ip6_address(const char* text);
+std::string tcp6_syn(const std::string& from_mac, const std::string& to_mac, const std::string& from, const std::string& to,
+                     std::uint16_t port);
+std::string router_solicitation(const std::string& mac);
+bool is_router_advertisement(const std::string& frame, const std::string& prefix); // of that /64
+
 // MAC address that sent the frame.
 inline std::string sender(const std::string& frame) { return frame.substr(6, 6); }
 

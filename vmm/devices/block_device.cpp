@@ -66,6 +66,7 @@ void BlockDevice::attach(EventLoop& loop)
     if (io_->ready_fd() < 0)
         return;
     loop_ = &loop;
+    armed_ = false;
     loop.watch_armed(io_->ready_fd(), [this] {
         armed_ = false;
         collect();

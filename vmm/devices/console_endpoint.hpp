@@ -20,6 +20,8 @@ public:
 
     // Once, before the guest runs. What the guest prints goes to `output` on the thread of `hub_loop`.
     virtual void connect(EventLoop& hub_loop, ConsoleOutput output) = 0;
+    // The opposite; on the loop's thread.
+    virtual void disconnect(EventLoop&) {}
     // Output that is there now. The rest of this interface is called on the hub's thread too.
     virtual void drain() {}
     // How many of the typed bytes it took; the hub offers the rest again.

@@ -22,18 +22,38 @@ bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == 
 
 } // namespace
 
-ConsoleHub::ConsoleHub(ConsoleEndpoint& primary) : primary_{primary}
+ConsoleHub::ConsoleHub(ConsoleEndpoint& primary)
 {
     loop_.attach(*this);
-    primary_.connect(loop_, [this](std::string_view text) { add_text(text); });
+    connect(primary);
 }
 
 ConsoleHub::~ConsoleHub() { stop(); }
 
+void ConsoleHub::connect(ConsoleEndpoint& primary)
+{
+    loop_.call([&] {
+        primary_ = &primary;
+        primary.connect(loop_, [this](std::string_view text) { add_text(text); });
+        if (rows_ != 0)
+            primary.resize(rows_, columns_);
+    });
+}
+
+void ConsoleHub::disconnect()
+{
+    loop_.call([this] {
+        primary_->drain();
+        primary_->disconnect(loop_);
+        primary_ = nullptr;
+    });
+}
+
 void ConsoleHub::stop()
 {
     loop_.call([this] {
-        primary_.drain();
+        if (primary_)
+            primary_->drain();
         say_goodbye();
     });
     loop_.stop();
@@ -69,7 +89,12 @@ std::string ConsoleHub::log_text()
 
 void ConsoleHub::resize(std::uint16_t rows, std::uint16_t columns)
 {
-    loop_.post([this, rows, columns] { primary_.resize(rows, columns); });
+    loop_.post([this, rows, columns] {
+        rows_ = rows;
+        columns_ = columns;
+        if (primary_)
+            primary_->resize(rows, columns);
+    });
 }
 
 void ConsoleHub::output(std::string_view text)
@@ -178,8 +203,8 @@ bool ConsoleHub::send_to(Client& client)
 
 void ConsoleHub::feed_input()
 {
-    if (!input_.empty())
-        input_.erase(0, primary_.write_input(input_));
+    if (!input_.empty() && primary_)
+        input_.erase(0, primary_->write_input(input_));
 }
 
 void ConsoleHub::say_goodbye()

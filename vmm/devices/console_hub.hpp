@@ -24,9 +24,14 @@ namespace colinux {
 
 class ConsoleHub final : private PollSource {
 public:
-    // `primary` outlives the hub.
+    // `primary` outlives the hub, or its place there.
     explicit ConsoleHub(ConsoleEndpoint& primary);
     ~ConsoleHub(); // stop()
+
+    // The guest reboots: takes what it printed last, then is without an endpoint until the next one is there. Clients, history and
+    // log stay; the next endpoint gets the size that was set last.
+    void disconnect();
+    void connect(ConsoleEndpoint& primary);
 
     // Keeps what is printed in the file `path` from now on; before start(). Failure: Internal when it cannot be opened.
     void begin_log(const std::string& path) { log_.emplace(path); }
@@ -65,7 +70,8 @@ private:
     void feed_input();
     void say_goodbye();
 
-    ConsoleEndpoint& primary_;
+    ConsoleEndpoint* primary_{};
+    std::uint16_t rows_{}, columns_{}; // 0: not set yet
     std::optional<ConsoleLog> log_;
     ConsoleHistory history_;
     std::uint64_t seen_{};     // up to here some client has got the text

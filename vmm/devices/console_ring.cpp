@@ -52,6 +52,8 @@ void ConsoleRing::connect(EventLoop& hub_loop, ConsoleOutput output)
     hub_loop.watch_signals(doorbell_, [this] { drain(); });
 }
 
+void ConsoleRing::disconnect(EventLoop& hub_loop) { hub_loop.unwatch(doorbell_.fd()); }
+
 void ConsoleRing::drain()
 {
     std::uint64_t head = std::atomic_ref{ring_->head}.load(std::memory_order_acquire);

@@ -28,6 +28,7 @@ public:
     void bind(LineBinder& binder) const; // CO_DOORBELL_CONSOLE and CO_IRQ_LINE_CONSOLE
 
     void connect(EventLoop& hub_loop, ConsoleOutput output) override;
+    void disconnect(EventLoop& hub_loop) override;
     void drain() override;
     std::size_t write_input(std::string_view typed) override;
     void resize(std::uint16_t rows, std::uint16_t columns) override;

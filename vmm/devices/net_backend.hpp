@@ -25,7 +25,7 @@ public:
     // Those that the driver has taken; 0 when it has let go of the card.
     virtual void accept(std::uint64_t) {}
 
-    // Once. `arrived` is called when frames came into received() outside send().
+    // As VirtioDevice::attach(). `arrived` is called when frames came into received() outside send().
     virtual void attach(EventLoop& loop, std::function<void()> arrived) = 0;
 
     // One whole Ethernet frame from the guest, in our own memory. `header` is as the guest wrote it, checked by nobody.

@@ -2,9 +2,11 @@
 // SlirpBackend: libslirp's callbacks. No exception may leave one of them: they only store.
 #include "vmm/devices/slirp_backend.hpp"
 
+#include "control/config_text.hpp"
 #include "control/descriptors.hpp"
 #include "control/failure.hpp"
 
+#include <arpa/inet.h>
 #include <slirp/libslirp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -20,6 +22,7 @@ namespace colinux {
 namespace {
 
 constexpr std::uint32_t kForEver = UINT32_MAX;
+constexpr std::uint32_t kRouter = 2, kNameServer = 3, kGuest = 15; // in the subnet
 
 // libslirp takes a descriptor for each connection, and tries again at once when there is none. So what listens rests while
 // fewer than kReserve are left, which are the rest of the daemon's. Nobody looks while so many must be: it costs two system calls.
@@ -37,11 +40,28 @@ std::int64_t now_ns()
 
 std::int64_t now_ms() { return now_ns() / 1'000'000; }
 
-in_addr address(const char* text)
+in_addr to_network(std::uint32_t address) { return {htonl(address)}; }
+
+in6_addr address6(const char* text)
 {
-    in_addr result{};
-    inet_pton(AF_INET, text, &result);
+    in6_addr result{};
+    inet_pton(AF_INET6, text, &result);
     return result;
+}
+
+// What no host on a cable may send to: this host's own addresses (RFC 1122, 3.2.1.3), also in the clothes of IPv6.
+bool names_the_host_itself(std::span<const std::byte> frame)
+{
+    auto byte = [&](std::size_t at) { return at < frame.size() ? std::to_integer<unsigned>(frame[at]) : 0u; };
+    unsigned protocol = byte(12) << 8 | byte(13);
+    if (protocol == 0x0800)
+        return byte(30) == 127 || byte(30) == 0;
+    if (protocol != 0x86dd)
+        return false;
+    for (std::size_t at = 38; at < 38 + 10; at++)
+        if (byte(at) != 0)
+            return false;
+    return true; // ::1, ::, ::ffff:127.0.0.1, ::127.0.0.1
 }
 
 struct EventName {
@@ -116,26 +136,40 @@ struct SlirpBackend::Callbacks {
     };
 };
 
-SlirpBackend::SlirpBackend(const std::vector<PortForward>& forwards)
+SlirpBackend::SlirpBackend(const NetConfig& net)
+    : subnet_{net.subnet}, host_loopback_{net.host_loopback}, dns_{subnet_.address + kNameServer}
 {
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     descriptor_limit_ = limit.rlim_cur;
+    std::vector<std::string> domains = DnsRelay::search_domains();
+    std::vector<const char*> search;
+    for (const std::string& domain : domains)
+        search.push_back(domain.c_str());
+    search.push_back(nullptr);
     SlirpConfig config{};
     config.version = 1;
     config.in_enabled = true;
-    config.vnetwork = address("10.0.2.0");
-    config.vnetmask = address("255.255.255.0");
-    config.vhost = address("10.0.2.2");
-    config.vdhcp_start = address("10.0.2.15");
-    config.vnameserver = address("10.0.2.3");
+    config.vnetwork = to_network(subnet_.address);
+    config.vnetmask = to_network(~std::uint32_t{0} << (32 - subnet_.prefix));
+    config.vhost = to_network(subnet_.address + kRouter);
+    config.vdhcp_start = to_network(subnet_.address + kGuest);
+    config.vnameserver = to_network(subnet_.address + kNameServer);
+    config.in6_enabled = true;
+    config.vprefix_addr6 = address6("fec0::");
+    config.vprefix_len = 64;
+    config.vhost6 = address6("fec0::2");
+    config.vnameserver6 = address6("fec0::3");
+    config.vdnssearch = domains.empty() ? nullptr : search.data();
+    config.vdomainname = search.front();
     config.if_mtu = kMtu;
     config.if_mru = kMtu;
+    config.disable_host_loopback = !net.host_loopback;
     std::lock_guard lock{slirp_mutex};
     slirp_.reset(slirp_new(&config, &Callbacks::kTable, this));
     if (!slirp_)
         throw Failure{ExitCode::NetworkUnfit, "libslirp cannot make a user-mode network"};
-    for (const PortForward& forward : forwards)
+    for (const PortForward& forward : net.forwards)
         add_forward(forward);
 }
 
@@ -145,13 +179,15 @@ void SlirpBackend::Closer::operator()(Slirp* slirp) const { slirp_cleanup(slirp)
 
 void SlirpBackend::add_forward(const PortForward& forward)
 {
-    in_addr anywhere{}; // = the DHCP address, 10.0.2.15
+    in_addr anywhere{}; // = the DHCP address
     errno = 0;
-    if (slirp_add_hostfwd(slirp_.get(), forward.udp, address("127.0.0.1"), forward.host_port, anywhere,
+    if (slirp_add_hostfwd(slirp_.get(), forward.udp, to_network(forward.address), forward.host_port, anywhere,
                           forward.guest_port) == 0)
         return;
     int error = errno;
     std::string port = std::string{forward.udp ? "udp" : "tcp"} + " port " + std::to_string(forward.host_port);
+    if (error == EADDRNOTAVAIL)
+        throw Failure{ExitCode::NetworkUnfit, port + ": the host has no address " + address_text(forward.address) + " (see: ip address)"};
     if (error == EADDRINUSE)
         throw Failure{ExitCode::PortTaken, port + " of the host is taken: forward another one"};
     throw Failure{ExitCode::NetworkUnfit, port + " of the host cannot be forwarded: " + std::strerror(error)};
@@ -165,6 +201,10 @@ void SlirpBackend::attach(EventLoop& loop, std::function<void()> arrived)
 
 void SlirpBackend::send(const VirtioNetHdr&, std::span<const std::byte> frame)
 {
+    if (!host_loopback_ && names_the_host_itself(frame))
+        return;
+    if (dns_.take(frame))
+        return;
     std::lock_guard lock{slirp_mutex};
     slirp_input(slirp_.get(), reinterpret_cast<const std::uint8_t*>(frame.data()), static_cast<int>(frame.size()));
 }
@@ -178,6 +218,7 @@ void SlirpBackend::prepare(std::vector<pollfd>& descriptors, int& timeout_ms)
         std::lock_guard lock{slirp_mutex};
         slirp_pollfds_fill(slirp_.get(), &timeout, Callbacks::add_poll, this);
     }
+    dns_descriptors_ = dns_.prepare(descriptors, timeout);
     for (const Timer& timer : timers_) {
         if (timer.due_ms >= 0)
             timeout = static_cast<std::uint32_t>(std::min<std::int64_t>(timeout, std::max<std::int64_t>(0, timer.due_ms - now_ms())));
@@ -189,7 +230,8 @@ void SlirpBackend::prepare(std::vector<pollfd>& descriptors, int& timeout_ms)
 
 void SlirpBackend::dispatch(std::span<const pollfd> descriptors)
 {
-    ready_ = descriptors;
+    dns_.dispatch(descriptors.last(dns_descriptors_), [this](std::span<const std::byte> frame) { received_.push(frame); });
+    ready_ = descriptors.first(descriptors.size() - dns_descriptors_);
     look_for_shortage();
     {
         std::lock_guard lock{slirp_mutex};

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 // SlirpBackend: a user-mode network (libslirp) for one guest: DHCP, DNS, NAT, port forwards, without
-// privileges or set-up on the host. The guest is 10.0.2.15, its router and the host's loopback are
-// 10.0.2.2, DNS is 10.0.2.3. IPv4 only. Forwards listen on the host's loopback address.
+// privileges or set-up on the host. In the subnet (10.0.2.0/24) the guest is .15, its router .2, DNS .3; IPv6 is fec0::/64, router
+// fec0::2. The host's own loopback addresses are out of reach, whatever a guest writes into its packets, unless asked for: then
+// the router's address is the host's 127.0.0.1. Forwards listen on the host's loopback address unless they name another.
 //
 // No wire limits a packet between the guest and libslirp, which ends every TCP connection here and opens its own: the
 // MTU is the largest that libslirp takes, so that a stream costs one packet per 64 KiB.
 #pragma once
 
 #include "control/config.hpp"
+#include "vmm/devices/dns_relay.hpp"
 #include "vmm/devices/net_backend.hpp"
 #include "vmm/sys/linux/event_loop.hpp"
 
@@ -23,7 +25,7 @@ namespace colinux {
 class SlirpBackend final : public NetBackend, private PollSource {
 public:
     // Failure: PortTaken names the forward, NetworkUnfit.
-    explicit SlirpBackend(const std::vector<PortForward>& forwards);
+    explicit SlirpBackend(const NetConfig& net);
     ~SlirpBackend() override;
 
     std::uint16_t mtu() const override { return kMtu; }
@@ -51,6 +53,10 @@ private:
         void operator()(Slirp* slirp) const;
     };
 
+    Subnet subnet_;
+    bool host_loopback_;
+    DnsRelay dns_;
+    std::size_t dns_descriptors_{};          // of the last prepare(), behind libslirp's
     std::list<Timer> timers_;
     unsigned long descriptor_limit_;
     std::int64_t rests_until_ms_{}; // what listens, for want of descriptors

@@ -99,7 +99,12 @@ std::uint64_t contiguous_bytes_needed(const KernelImage& kernel, std::uint64_t i
 
 std::vector<std::byte> read_initrd(const std::string& path)
 {
-    std::vector<std::byte> bytes = read_whole_file(path, "initrd", ExitCode::InitrdUnfit);
+    return read_initrd(open_to_read(path, "initrd", ExitCode::InitrdUnfit).get(), path);
+}
+
+std::vector<std::byte> read_initrd(int fd, const std::string& path)
+{
+    std::vector<std::byte> bytes = read_whole_file(fd, path, "initrd", ExitCode::InitrdUnfit);
     constexpr std::string_view kCpio = "07070";
     bool cpio = bytes.size() >= kCpio.size() && std::memcmp(bytes.data(), kCpio.data(), kCpio.size()) == 0;
     if (!cpio && compression_format(ByteView{bytes}).empty())

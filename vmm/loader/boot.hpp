@@ -53,6 +53,7 @@ std::uint64_t contiguous_bytes_needed(const KernelImage& kernel, std::uint64_t i
 
 // The whole file. Failure InitrdUnfit when it is missing or no initramfs.
 std::vector<std::byte> read_initrd(const std::string& path);
+std::vector<std::byte> read_initrd(int fd, const std::string& path); // opened before; `path` serves messages only
 
 // `initrd` may be empty. `memory` is written to; whatever it held in these places is lost. Failure: NoGraft, KernelUnfit,
 // KernelDamaged, CpuCount (several vCPUs and !multi_cpu_ok), MemoryNotFound (no run is large enough), Usage (command line).

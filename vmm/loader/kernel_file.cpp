@@ -150,29 +150,32 @@ KernelFile parse_kernel_file(ByteView bytes, const std::string& path, const Kern
     fail(ExitCode::KernelDamaged, path, "not a Linux kernel; give a vmlinuz (bzImage) or an ELF vmlinux");
 }
 
+UniqueFd open_to_read(const std::string& path, const std::string& what, ExitCode missing)
+{
+    UniqueFd fd{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    if (!fd)
+        throw Failure{missing, what + " '" + path + "': " + std::strerror(errno) + "; check the path"};
+    return fd;
+}
+
+std::vector<std::byte> read_whole_file(int fd, const std::string& path, const std::string& what, ExitCode missing)
+{
+    struct stat status{};
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        throw Failure{missing, what + " '" + path + "': not a regular file; give the file itself"};
+    std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+    std::size_t done = 0;
+    ssize_t count = 0;
+    while (done < bytes.size() && (count = pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done))) > 0)
+        done += static_cast<std::size_t>(count);
+    if (done != bytes.size())
+        throw Failure{missing, what + " '" + path + "': cannot be read: " + (count < 0 ? std::strerror(errno) : "it has become shorter")};
+    return bytes;
+}
+
 std::vector<std::byte> read_whole_file(const std::string& path, const std::string& what, ExitCode missing)
 {
-    auto complain = [&](const std::string& why) { throw Failure{missing, what + " '" + path + "': " + why}; };
-    int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        complain(std::string{std::strerror(errno)} + "; check the path");
-    std::vector<std::byte> bytes;
-    struct stat status{};
-    bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-    std::size_t done = 0;
-    if (regular) {
-        bytes.resize(static_cast<std::size_t>(status.st_size));
-        ssize_t count;
-        while (done < bytes.size() && (count = read(fd, bytes.data() + done, bytes.size() - done)) > 0)
-            done += static_cast<std::size_t>(count);
-    }
-    int error = errno;
-    close(fd);
-    if (!regular)
-        complain("not a regular file; give the file itself");
-    if (done != bytes.size())
-        complain("cannot be read: " + std::string{std::strerror(error)});
-    return bytes;
+    return read_whole_file(open_to_read(path, what, missing).get(), path, what, missing);
 }
 
 KernelFile read_kernel_file(const std::string& path, const KernelCache& cache)

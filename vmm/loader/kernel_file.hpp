@@ -5,6 +5,7 @@
 #pragma once
 
 #include "control/failure.hpp"
+#include "control/unique_fd.hpp"
 #include "vmm/loader/byte_view.hpp"
 #include "vmm/loader/kernel_cache.hpp"
 
@@ -30,6 +31,10 @@ KernelFile read_kernel_file(const std::string& path, const KernelCache& cache);
 
 // The same on bytes in memory; `path` serves messages only.
 KernelFile parse_kernel_file(ByteView bytes, const std::string& path, const KernelCache& cache = {});
+
+// The same of a file that was opened before; `path` serves messages only.
+std::vector<std::byte> read_whole_file(int fd, const std::string& path, const std::string& what, ExitCode missing);
+UniqueFd open_to_read(const std::string& path, const std::string& what, ExitCode missing);
 
 // The whole regular file. Failure with `missing` when it cannot be read; `what` names its kind: "kernel".
 std::vector<std::byte> read_whole_file(const std::string& path, const std::string& what, ExitCode missing);

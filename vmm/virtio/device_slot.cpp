@@ -46,6 +46,12 @@ void DeviceSlot::stop()
     loop_.stop();
 }
 
+std::unique_ptr<VirtioDevice> DeviceSlot::release()
+{
+    stop();
+    return std::move(device_);
+}
+
 void DeviceSlot::describe(co_device& page, unsigned number) const
 {
     std::vector<std::uint16_t> sizes = device_->queue_sizes();

@@ -33,6 +33,7 @@ public:
 
     void start() { loop_.start(); }
     void stop(); // resets the device and ends the thread
+    std::unique_ptr<VirtioDevice> release(); // stop(); then this is of no use any more
 
     int doorbell_fd() const { return doorbell_.fd(); }
     int irq_fd() const { return irq_.fd(); }

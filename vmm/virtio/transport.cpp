@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <string>
 
 namespace colinux {
@@ -52,6 +53,14 @@ void Transport::start()
 void Transport::stop()
 {
     std::ranges::for_each(slots_, [](auto& slot) { slot->stop(); });
+}
+
+std::vector<std::unique_ptr<VirtioDevice>> Transport::release()
+{
+    std::vector<std::unique_ptr<VirtioDevice>> devices;
+    std::ranges::transform(slots_, std::back_inserter(devices), [](auto& slot) { return slot->release(); });
+    slots_.clear();
+    return devices;
 }
 
 std::uint64_t Transport::handle_call(std::uint64_t device, std::uint64_t operation)

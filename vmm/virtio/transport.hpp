@@ -39,6 +39,8 @@ public:
     void bind(LineBinder& binder) const;
     void start();
     void stop();
+    // Stops, and gives the devices back for another transport.
+    std::vector<std::unique_ptr<VirtioDevice>> release();
 
     // CO_CALL_DEVICE from any vCPU thread: `operation` is CO_DEVICE_*. Returns 0 or an errno.
     std::uint64_t handle_call(std::uint64_t device, std::uint64_t operation);

@@ -35,7 +35,7 @@ public:
     virtual std::vector<std::uint16_t> queue_sizes() const = 0;  // largest sizes, powers of two
     virtual std::vector<std::byte> config() const { return {}; } // initial contents of the config space
 
-    // Once, before the guest runs: where the device may watch descriptors of its own.
+    // Before the guest runs, once each time that it boots: where the device may watch descriptors of its own.
     virtual void attach(EventLoop&) {}
 
     // The driver said DRIVER_OK. queues[i] is the i-th of queue_sizes(); one that the driver did not

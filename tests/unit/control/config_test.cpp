@@ -15,7 +15,8 @@ MachineConfig good()
     config.name = "web";
     config.kernel = "/boot/vmlinuz";
     config.disks = {{"a.raw", false}, {"b.raw", true, 3, true}};
-    config.nets = {{{{false, 8080, 80}}, ""}, {{}, "co0"}};
+    config.nets = {{{{false, 8080, 80, 0x0a010203}}, true, {0xac100000, 20}, ""}, {.forwards = {}, .tap = "co0"}};
+    config.restarts = false;
     return config;
 }
 
@@ -52,6 +53,10 @@ TEST(Config, SurvivesJson)
     EXPECT_TRUE(copy.disks[1].raw);
     EXPECT_EQ(copy.nets[0].forwards[0].guest_port, 80);
     EXPECT_EQ(copy.nets[1].tap, "co0");
+    EXPECT_EQ(copy.nets[0].forwards[0].address, 0x0a010203u);
+    EXPECT_TRUE(copy.nets[0].host_loopback);
+    EXPECT_EQ(copy.nets[0].subnet, (Subnet{0xac100000, 20}));
+    EXPECT_FALSE(copy.restarts);
     EXPECT_EQ(copy.memory_bytes, config.memory_bytes);
 }
 
@@ -69,6 +74,14 @@ TEST(Config, MemoryTooSmallOrUnaligned)
     EXPECT_EQ(code_of(config), ExitCode::MemorySize);
     config.memory_bytes = (64 << 20) + 4096;
     EXPECT_EQ(code_of(config), ExitCode::MemorySize);
+}
+
+TEST(Config, MemoryIsRoundedUp)
+{
+    EXPECT_EQ(round_up_memory(1), 2u << 20);
+    EXPECT_EQ(round_up_memory(64 << 20), 64u << 20);
+    EXPECT_EQ(round_up_memory((64 << 20) + 1), 66u << 20);
+    EXPECT_EQ(round_up_memory(~std::uint64_t{0}), ~std::uint64_t{0}); // refused then
 }
 
 TEST(Config, CpuCount)
@@ -89,6 +102,8 @@ TEST(Config, SameHostPortTwice)
     config.nets.push_back(config.nets[0]);
     EXPECT_EQ(code_of(config), ExitCode::PortTaken);
     config.nets[1].forwards[0].udp = true;
+    EXPECT_EQ(code_of(config), ExitCode::Success);
+    config.nets[1].forwards[0] = {false, 8080, 80, 0x0a010204}; // on another address
     EXPECT_EQ(code_of(config), ExitCode::Success);
 }
 
@@ -117,7 +132,8 @@ INSTANTIATE_TEST_SUITE_P(
     Texts, BadJson,
     testing::Values("", "{", "[]", "null", "7", R"({"kernel":5})", R"({"kernel":"k","vcpus":-1})",
                     R"({"kernel":"k","vcpus":4294967297})", R"({"kernel":"k","unknown":1})",
-                    R"({"kernel":"k","disks":[7]})",
+                    R"({"kernel":"k","disks":[7]})", R"({"kernel":"k","restarts":1})", R"({"kernel":"k","nets":[{"subnet":"10.0.2.0"}]})",
+                    R"({"kernel":"k","nets":[{"forwards":[{"host_port":7,"guest_port":1,"address":"x"}]}]})",
                     R"({"kernel":"k","nets":[{"forwards":[{"host_port":70000,"guest_port":1}]}]})"));
 
 } // namespace

@@ -69,6 +69,29 @@ TEST(Net, ForwardsAreTaken)
     EXPECT_EQ(net.forwards[0].guest_port, 80);
     EXPECT_FALSE(net.forwards[0].udp);
     EXPECT_TRUE(net.forwards[1].udp);
+    EXPECT_EQ(net.forwards[0].address, 0x7f000001u);
+    EXPECT_FALSE(net.host_loopback);
+    EXPECT_EQ(subnet_text(net.subnet), "10.0.2.0/24");
+}
+
+TEST(Net, SubnetLoopbackAndAddressOfAForwardAreTaken)
+{
+    NetConfig net = parse_net("slirp,net=192.168.64.0/20,host-loopback=on,forward=tcp:0.0.0.0:8080:80");
+    EXPECT_EQ(subnet_text(net.subnet), "192.168.64.0/20");
+    EXPECT_TRUE(net.host_loopback);
+    EXPECT_EQ(net.forwards[0].address, 0u);
+    EXPECT_EQ(net.forwards[0].host_port, 8080);
+    EXPECT_FALSE(parse_net("slirp,host-loopback=off").host_loopback);
+}
+
+TEST(Net, AddressInASubnetIsToldItsNetwork)
+{
+    try {
+        parse_subnet("10.1.2.3/16");
+        ADD_FAILURE() << "no network";
+    } catch (const Failure& failure) {
+        EXPECT_NE(std::string{failure.what()}.find("10.1.0.0/16"), std::string::npos) << failure.what();
+    }
 }
 
 class BadNet : public testing::TestWithParam<const char*> {};
@@ -76,7 +99,10 @@ TEST_P(BadNet, IsRefused) { EXPECT_THROW(parse_net(GetParam()), Failure); }
 INSTANTIATE_TEST_SUITE_P(Texts, BadNet,
                          testing::Values("", "tap", "tap=", "slirp,", "slirp,forward=", "slirp,forward=tcp:80",
                                          "slirp,forward=tcp:0:80", "slirp,forward=tcp:65536:80",
-                                         "slirp,forward=sctp:1:1", "slirp,forward=tcp:1:2:3", "slirp,mtu=9000"));
+                                         "slirp,forward=sctp:1:1", "slirp,forward=tcp:1:2:3", "slirp,mtu=9000", "slirp,forward=tcp:::1:2:3",
+                                         "slirp,forward=tcp:localhost:1:2", "slirp,host-loopback=yes", "slirp,host-loopback", "slirp,net=",
+                                         "slirp,net=10.0.2.0", "slirp,net=10.0.2.0/28", "slirp,net=10.0.2.0/7", "slirp,net=10.0.2.0/",
+                                         "slirp,net=127.0.0.0/8", "slirp,net=0.0.0.0/8", "slirp,net=224.0.0.0/24", "slirp,net=10.0.2.0/24/24"));
 
 class BadName : public testing::TestWithParam<const char*> {};
 TEST_P(BadName, IsRefused) { EXPECT_THROW(check_name(GetParam()), Failure); }

@@ -4,14 +4,8 @@
 #include "control/descriptors.hpp"
 #include "control/failure.hpp"
 #include "tests/fakes/descriptor_limit.hpp"
-#include "tests/fakes/fake_transport_driver.hpp"
-#include "tests/fakes/packets.hpp"
+#include "tests/fakes/net_guest.hpp"
 #include "tests/fakes/socket_pair.hpp"
-#include "vmm/devices/net_device.hpp"
-#include "vmm/devices/slirp_backend.hpp"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
 
 #include <gtest/gtest.h>
 
@@ -21,46 +15,6 @@ namespace colinux {
 namespace {
 
 using packets::Tcp;
-
-constexpr std::uint64_t kFeatures = 1ull << VIRTIO_F_EVENT_IDX | 1ull << VIRTIO_F_INDIRECT_DESC;
-constexpr std::size_t kHeader = 12;
-
-sockaddr_in loopback(std::uint16_t port)
-{
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port);
-    return address;
-}
-
-std::uint16_t port_of(int fd)
-{
-    sockaddr_in address{};
-    socklen_t bytes = sizeof address;
-    bool known = getsockname(fd, reinterpret_cast<sockaddr*>(&address), &bytes) == 0 && address.sin_family == AF_INET;
-    return known ? ntohs(address.sin_port) : 0;
-}
-
-// A port of 127.0.0.1 that the kernel chose. It is this test's as long as this lives: tests that run beside it get others.
-// Nobody answers at a TCP port so held, and a forward may listen there: libslirp, too, asks for a port that may be reused.
-struct HeldPort {
-    explicit HeldPort(int type = SOCK_STREAM) : fd{socket(AF_INET, type, 0)}
-    {
-        int yes = 1;
-        sockaddr_in address = loopback(0);
-        setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-        EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-        number = port_of(fd.get());
-    }
-    UniqueFd fd;
-    std::uint16_t number{};
-};
-
-// A server there.
-struct Listener : HeldPort {
-    Listener() { EXPECT_EQ(listen(fd.get(), 1), 0); }
-};
 
 // The port of this process's only socket of `type`: the one that the kernel chose for a forward of port 0.
 std::uint16_t forwarded_port(int type)
@@ -74,73 +28,6 @@ std::uint16_t forwarded_port(int type)
     ADD_FAILURE() << "nothing is forwarded";
     return 0;
 }
-
-// A guest with a network card and no network stack but this.
-struct NetGuest {
-    explicit NetGuest(const std::vector<PortForward>& forwards = {})
-        : driver{guest, std::make_unique<NetDevice>("conet0", stable_mac_address("test", 0),
-                                                    std::make_unique<SlirpBackend>(forwards))}
-    {
-        MacAddress address = stable_mac_address("test", 0);
-        mac.assign(address.begin(), address.end());
-        EXPECT_TRUE(driver.bring_up(kFeatures));
-        for (int i = 0; i < 32; i++)
-            give_buffer(guest.allocate(1526));
-    }
-
-    void give_buffer(std::uint64_t phys)
-    {
-        std::uint16_t head = driver.queue(0).add({{phys, 1526, true}});
-        buffers[head] = phys;
-        driver.ring_doorbell();
-    }
-    void send(const std::string& frame)
-    {
-        std::uint64_t phys = guest.allocate_text(std::string(kHeader, '\0') + frame);
-        driver.queue(1).add_indirect({{phys, kHeader, false}, {phys + kHeader, static_cast<std::uint32_t>(frame.size()), false}});
-        driver.ring_doorbell();
-    }
-    // The next frame that came; "" when none does.
-    std::string receive()
-    {
-        VirtqUsedElem used;
-        driver.queue(0).ask_for_interrupt();
-        while (!driver.queue(0).take_used(used)) {
-            if (!driver.wait_interrupt())
-                return "";
-        }
-        std::uint64_t phys = buffers.at(static_cast<std::uint16_t>(used.id));
-        std::string frame = guest.text_at(phys + kHeader, used.len - kHeader);
-        give_buffer(phys);
-        return frame;
-    }
-    // The next TCP segment; answers ARP on the way.
-    Tcp receive_tcp()
-    {
-        Tcp segment{};
-        for (std::string frame = receive(); !frame.empty(); frame = receive()) {
-            if (packets::parse_tcp(frame, segment)) {
-                router_mac = packets::sender(frame);
-                return segment;
-            }
-            if (packets::is_arp_request(frame))
-                send(packets::arp_reply(frame, mac));
-        }
-        ADD_FAILURE() << "no TCP segment came";
-        return segment;
-    }
-    void send_tcp(const Tcp& segment) { send(packets::tcp(mac, router_mac, segment)); }
-    void find_router()
-    {
-        send(packets::arp_request(mac, packets::kGuest, packets::kGateway));
-        router_mac = packets::sender(receive());
-    }
-
-    FakeGuest guest{16 << 20};
-    FakeTransportDriver driver;
-    std::string mac, router_mac;
-    std::map<std::uint16_t, std::uint64_t> buffers;
-};
 
 TEST(Slirp, DhcpGivesTheGuestItsAddress)
 {
@@ -157,7 +44,7 @@ TEST(Slirp, DhcpGivesTheGuestItsAddress)
 TEST(Slirp, GuestReachesAServerOnTheHost)
 {
     Listener server;
-    NetGuest guest;
+    NetGuest guest{{.host_loopback = true}};
     guest.find_router();
     Tcp out{packets::kGuest, packets::kGateway, 40000, server.number, 1000, 0, packets::kSyn, ""};
     guest.send_tcp(out);
@@ -186,7 +73,7 @@ TEST(Slirp, GuestReachesAServerOnTheHost)
 TEST(Slirp, RefusedConnectionIsReset)
 {
     HeldPort nobody;
-    NetGuest guest;
+    NetGuest guest{{.host_loopback = true}};
     guest.find_router();
     guest.send_tcp({packets::kGuest, packets::kGateway, 40000, nobody.number, 1000, 0, packets::kSyn, ""});
     EXPECT_TRUE(guest.receive_tcp().flags & packets::kReset);
@@ -195,7 +82,7 @@ TEST(Slirp, RefusedConnectionIsReset)
 TEST(Slirp, ForwardedPortReachesTheGuest)
 {
     HeldPort port;
-    NetGuest guest{{{.udp = false, .host_port = port.number, .guest_port = 22}}};
+    NetGuest guest{{.forwards = {{.udp = false, .host_port = port.number, .guest_port = 22}}}};
     guest.find_router();
     UniqueFd client{socket(AF_INET, SOCK_STREAM, 0)};
     sockaddr_in address = loopback(port.number);
@@ -212,7 +99,7 @@ TEST(Slirp, TakenPortIsNamed)
     HeldPort udp{SOCK_DGRAM};
     for (PortForward forward : {PortForward{false, tcp.number, 22}, PortForward{true, udp.number, 53}}) {
         try {
-            SlirpBackend backend{{forward}};
+            SlirpBackend backend{{.forwards = {forward}}};
             ADD_FAILURE() << "the port is taken";
         } catch (const Failure& failure) {
             EXPECT_EQ(failure.code(), ExitCode::PortTaken);
@@ -224,8 +111,8 @@ TEST(Slirp, TakenPortIsNamed)
 TEST(Slirp, TwoGuestsCannotForwardTheSamePort)
 {
     for (bool udp : {false, true}) {
-        SlirpBackend first{{{udp, 0, 22}}};
-        EXPECT_THROW((SlirpBackend{{{udp, forwarded_port(udp ? SOCK_DGRAM : SOCK_STREAM), 22}}}), Failure);
+        SlirpBackend first{{.forwards = {{udp, 0, 22}}}};
+        EXPECT_THROW((SlirpBackend{{.forwards = {{udp, forwarded_port(udp ? SOCK_DGRAM : SOCK_STREAM), 22}}}}), Failure);
     }
 }
 
@@ -233,7 +120,7 @@ TEST(Slirp, PortIsFreeAgainAfterwards)
 {
     HeldPort port;
     for (int i = 0; i < 3; i++)
-        SlirpBackend backend{{{false, port.number, 22}}};
+        SlirpBackend backend{{.forwards = {{false, port.number, 22}}}};
 }
 
 // Bug: with as many connections as descriptors libslirp took the next one that waited again and again, and had a CPU.
@@ -244,7 +131,7 @@ TEST(Slirp, ForwardRestsWhileDescriptorsAreShortAndGoesOn)
     for (int i = 0; i < 4; i++)
         clients.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
     auto limit = std::make_unique<DescriptorLimit>(60);
-    NetGuest guest{{{false, port.number, 22}}};
+    NetGuest guest{{.forwards = {{false, port.number, 22}}}};
     guest.find_router();
     std::vector<UniqueFd> fill;
     while (!descriptors_are_short(11)) // eight stay the daemon's
