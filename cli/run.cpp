@@ -149,10 +149,15 @@ int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, St
         if (json)
             print_event({{"event", "restarted"}}, stop);
     });
-    if (json)
-        print_event({{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}}, stop);
-    else
-        tell("guest " + ready.name + " has ended: " + end.reason);
+    if (json) {
+        nlohmann::json event = end_fields(end);
+        event["event"] = "ended";
+        print_event(event, stop);
+        return static_cast<int>(end.code);
+    }
+    tell("guest " + ready.name + " has ended: " + end.reason);
+    if (!end.report.empty())
+        tell("what is known about that: colinux report " + ready.name);
     return static_cast<int>(end.code);
 }
 

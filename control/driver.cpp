@@ -87,6 +87,8 @@ void VcpuFile::run()
 
 void VcpuFile::request_exit() { std::atomic_ref{run_page().immediate_exit}.store(1); }
 
+void VcpuFile::forget_exit_request() { std::atomic_ref{run_page().immediate_exit}.store(0); }
+
 void GuestFile::allocate_memory(std::uint64_t bytes, std::uint64_t contiguous)
 {
     co_allocate_memory request{};

@@ -52,6 +52,7 @@ public:
     // Makes run() return CO_EXIT_INTERRUPTED, now or when it is called next. From any thread; a thread
     // that is inside run() needs a signal as well.
     void request_exit();
+    void forget_exit_request(); // by the thread that calls run()
     co_run& run_page() const { return *reinterpret_cast<co_run*>(pages_.data()); }
     // The guest's state while it is out; a copy, the guest writes there too.
     co_passage passage() const;

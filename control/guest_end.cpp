@@ -95,6 +95,14 @@ GuestEnd refused_by_graft(std::uint64_t error, std::uint64_t detail)
 
 } // namespace
 
+nlohmann::json end_fields(const GuestEnd& end)
+{
+    nlohmann::json fields{{"code", static_cast<int>(end.code)}, {"reason", end.reason}};
+    if (!end.report.empty())
+        fields["report"] = end.report;
+    return fields;
+}
+
 GuestEnd describe_end(const co_run& run, const GuestMemory& memory)
 {
     switch (run.exit) {

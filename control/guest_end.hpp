@@ -6,6 +6,7 @@
 #include "control/guest_memory.hpp"
 
 #include <colinux/abi.h>
+#include <nlohmann/json.hpp>
 
 #include <string>
 
@@ -13,8 +14,15 @@ namespace colinux {
 
 struct GuestEnd {
     ExitCode code{ExitCode::Internal};
-    std::string reason; // "powered off", "panic: Fatal exception"
+    std::string reason;   // "powered off", "panic: Fatal exception"
+    std::string report{}; // file that tells more; empty: there is none
+
+    // It did not end by anybody's wish.
+    bool is_crash() const { return code == ExitCode::GuestPanic || code == ExitCode::GuestHang || code == ExitCode::GuestFault; }
 };
+
+// For whoever hears of the end: "code", "reason" and, where there is such a file, "report".
+nlohmann::json end_fields(const GuestEnd& end);
 
 // `run` shows one of the exits that end a guest (CO_EXIT_POWER_OFF and later). A panic's text is read
 // from guest memory and made printable.

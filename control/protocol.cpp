@@ -11,7 +11,7 @@ using Call = ControlRequest::Call;
 namespace {
 
 const std::map<std::string, Call, std::less<>> kCalls{
-    {"status", Call::Status}, {"stats", Call::Stats},     {"stop", Call::Stop}, {"kill", Call::Kill},
+    {"status", Call::Status}, {"stats", Call::Stats},     {"report", Call::Report}, {"stop", Call::Stop}, {"kill", Call::Kill},
     {"wait", Call::Wait},     {"console", Call::Console}, {"logs", Call::Logs}, {"resize", Call::Resize},
 };
 

@@ -77,6 +77,8 @@ void RunDirectory::create() const
 void RunDirectory::rotate_logs(const std::string& name) const
 {
     rename(log_path(name).c_str(), previous_log_path(name).c_str());
+    if (rename(report_path(name).c_str(), previous_report_path(name).c_str()) != 0)
+        unlink(previous_report_path(name).c_str()); // of one that came before the log that is the previous one now
     std::vector<std::pair<fs::file_time_type, std::string>> ended;
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator{log_folder_, error}) {
@@ -86,8 +88,9 @@ void RunDirectory::rotate_logs(const std::string& name) const
     }
     std::ranges::sort(ended, std::greater{});
     for (std::size_t i = kKeptLogs; i < ended.size(); i++) {
-        unlink(log_path(ended[i].second).c_str());
-        unlink(previous_log_path(ended[i].second).c_str());
+        const std::string& old = ended[i].second;
+        for (const std::string& path : {log_path(old), previous_log_path(old), report_path(old), previous_report_path(old)})
+            unlink(path.c_str());
     }
 }
 

@@ -3,6 +3,7 @@
 //   NAME.sock  control socket, mode 0600      NAME.lock  flock()ed while the daemon lives; its pid
 // And where their console's text is: /var/log/colinux, or $COLINUX_LOG_DIR, or the former where that is chosen.
 //   NAME.log   of the guest that runs or ran last, for `colinux logs`      NAME.log.1   of the one before it
+//   NAME.report   what is known of how it crashed, or that it hangs, for `colinux report`      NAME.report.1   likewise
 // The lock, not the socket, says whether a name is taken: the kernel drops it with the process, so what
 // a killed daemon left behind is recognised and swept away.
 #pragma once
@@ -30,9 +31,11 @@ public:
     std::string lock_path(const std::string& name) const { return path_ + "/" + name + ".lock"; }
     std::string log_path(const std::string& name) const { return log_folder_ + "/" + name + ".log"; }
     std::string previous_log_path(const std::string& name) const { return log_path(name) + ".1"; }
+    std::string report_path(const std::string& name) const { return log_folder_ + "/" + name + ".report"; }
+    std::string previous_report_path(const std::string& name) const { return report_path(name) + ".1"; }
 
-    // Makes way for the log of a new guest `name`, which the caller has claimed: the last one's becomes the previous one, and
-    // of ended guests only the latest kKeptLogs stay. So whatever guests print and however they are called, it has an end.
+    // Makes way for log and report of a new guest `name`, which the caller has claimed: the last one's become the previous one's,
+    // and of ended guests only the latest kKeptLogs keep theirs. So whatever guests print and however they are called, it has an end.
     void rotate_logs(const std::string& name) const;
 
     // Names of guests whose daemon lives, sorted. Removes the socket and lock of dead ones.

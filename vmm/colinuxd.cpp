@@ -101,7 +101,6 @@ GuestEnd run_again(Machine& machine, StartupReport& report)
 {
     try {
         machine.restart();
-        machine.start();
         report.restarted();
         return machine.wait();
     } catch (const Failure& failure) {
@@ -129,14 +128,14 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
         server.emplace(directory.socket_path(claim.name()), *machine);
         leave_terminal();
         directory.rotate_logs(claim.name()); // nothing else can go wrong: a start that fails leaves earlier logs as they are
-        machine->begin_log(directory.log_path(claim.name()));
+        machine->keep_records(directory.log_path(claim.name()), directory.report_path(claim.name()));
     } catch (...) {
         termination.while_starting(nullptr);
         throw;
     }
     termination.while_running(*machine);
-    server->start();
     machine->start();
+    server->start(); // who may ask for a report needs vCPUs that can be made to stand still
     if (!report.ready(claim.name()))
         machine->kill(); // nobody would know of it
 
@@ -145,6 +144,8 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
         end = run_again(*machine, report);
     termination.ended();
     server->pause();
+    if (end.is_crash())
+        machine->leave_evidence(end);
     machine.reset(); // every frame is the host's again, before anybody hears that the guest has ended
     claim.release();
     server->finish(end);

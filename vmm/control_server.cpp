@@ -65,7 +65,9 @@ void ControlServer::pause()
 void ControlServer::finish(const GuestEnd& end)
 {
     loop_.call([&] {
-        std::string text = answer({{"ended", true}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}});
+        nlohmann::json fields = end_fields(end);
+        fields["ended"] = true;
+        std::string text = answer(fields);
         while (!connections_.empty()) {
             Handle connection = connections_.begin();
             if (!connection->waits || send(connection, text))
@@ -173,6 +175,8 @@ bool ControlServer::handle(Handle connection, const std::string& line)
             return send(connection, answer(target_.status()));
         case Call::Stats:
             return send(connection, answer(target_.stats()));
+        case Call::Report:
+            return send(connection, answer(target_.report()));
         case Call::Stop:
             target_.stop(request.patience);
             return send(connection, answer());
@@ -192,6 +196,8 @@ bool ControlServer::handle(Handle connection, const std::string& line)
         }
     } catch (const Failure& failure) {
         return send(connection, answer(failure));
+    } catch (const std::exception& error) {
+        return send(connection, answer(Failure{ExitCode::Internal, error.what()})); // the guest does not die of a question
     }
     return true;
 }

@@ -21,6 +21,7 @@ public:
     virtual ~ControlTarget() = default;
     virtual nlohmann::json status() = 0;
     virtual nlohmann::json stats() = 0;
+    virtual nlohmann::json report() = 0; // the guest stands still for a moment
     // In order; does not wait. A guest that does not hear it (it may still be booting) is asked again while `patience` lasts.
     virtual void stop(std::chrono::seconds patience) = 0;
     virtual void kill() = 0; // at once; does not wait

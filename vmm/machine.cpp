@@ -52,6 +52,7 @@ void Machine::build(const Progress& progress)
 
     if (!driver_)
         driver_.emplace();
+    passage_known_ = driver_->info().passage_version == CO_PASSAGE_VERSION;
     GuestFile guest = driver_->create_guest(config_.vcpus);
     allocate_memory(guest, contiguous, progress);
     {
@@ -91,6 +92,7 @@ void Machine::take_apart()
 void Machine::restart()
 {
     log("the guest reboots");
+    std::lock_guard no_reports{inspection_mutex_};
     take_apart();
     {
         std::lock_guard lock{mutex_};
@@ -100,9 +102,12 @@ void Machine::restart()
             end_.reset();
     }
     build([this](const std::string& text) { log(text); });
-    std::lock_guard lock{guest_mutex_};
-    started_ = std::chrono::steady_clock::now();
-    restarts_++;
+    {
+        std::lock_guard lock{guest_mutex_};
+        started_ = std::chrono::steady_clock::now();
+        restarts_++;
+    }
+    start();
 }
 
 Machine::~Machine()
@@ -145,6 +150,12 @@ void Machine::create_vcpus(const co_vcpu_entry& entry)
     for (unsigned index = 0; index < config_.vcpus; index++)
         vcpus_.push_back(std::make_unique<VcpuThread>(guest_->create_vcpu(index), index, handlers));
     vcpus_[0]->file().set_entry(entry);
+}
+
+void Machine::keep_records(const std::string& log, const std::string& report)
+{
+    hub_->begin_log(log);
+    report_path_ = report;
 }
 
 void Machine::start()

@@ -10,6 +10,7 @@
 #include "vmm/control_server.hpp"
 #include "vmm/devices/console_hub.hpp"
 #include "vmm/devices/console_ring.hpp"
+#include "vmm/inspect/guest_kernel.hpp"
 #include "vmm/loader/boot.hpp"
 #include "vmm/machine_inputs.hpp"
 #include "vmm/vcpu_thread.hpp"
@@ -33,16 +34,19 @@ public:
     Machine(const MachineConfig& config, const Progress& progress);
     ~Machine() override; // the guest's memory is the host's again
 
-    // The console's text goes to the file `path`; before start(). Failure: Internal.
-    void begin_log(const std::string& path) { hub_->begin_log(path); }
+    // The console's text goes to the file `log`, what is known of a crash will go to `report`; before start(). Failure: Internal.
+    void keep_records(const std::string& log, const std::string& report);
     void start();
     GuestEnd wait();
-    // After a guest has ended with a reboot: the same one again, up to its first instruction, from files that are open. Console, log, disks
-    // and forwards stay. Unless it was killed meanwhile: wait() says so. Failure: MemoryNotFound, Internal; then it has ended.
+    // After a guest has ended with a reboot: the same one again, from files that are open; it runs. Console, log, disks and forwards stay. Unless it
+    // was killed meanwhile: wait() says so. Failure: MemoryNotFound, Internal; then it has ended.
     void restart();
+    // After wait(), when it has crashed: nothing of it runs any more. Writes its report and names it in `end`.
+    void leave_evidence(GuestEnd& end);
 
     nlohmann::json status() override;
     nlohmann::json stats() override;
+    nlohmann::json report() override;
     void stop(std::chrono::seconds patience) override;
     void kill() override;
     std::string logs() override;
@@ -59,8 +63,14 @@ private:
     void bind_irq_line(unsigned line, int eventfd) override;
     void end(GuestEnd how); // the first one counts; any thread
     void log(const std::string& text);
+    class StandingStill;
+    void pause(); // every CPU, or none and Failure ControlSocket
+    void resume();
+    void stop_for_good();
+    nlohmann::json describe(const GuestKernel* kernel); // while it stands still; nullptr: without its CPUs
 
     MachineConfig config_;
+    std::string report_path_;
     std::chrono::steady_clock::time_point started_;
     std::mutex mutex_;
     std::condition_variable has_ended_;
@@ -69,6 +79,7 @@ private:
     unsigned restarts_{};
     std::chrono::steady_clock::time_point asked_until_{}; // the guest is asked to stop
 
+    std::mutex inspection_mutex_; // held while the CPUs are looked at, and while a restart makes them anew
     std::mutex guest_mutex_; // guards guest_, memory_ and loaded_, which a restart changes under the control socket's thread
     std::optional<MachineInputs> inputs_;
     std::optional<Driver> driver_;
@@ -77,6 +88,7 @@ private:
     std::optional<GuestFile> guest_;
     GuestMemory memory_;
     LoadedKernel loaded_{};
+    bool passage_known_{}; // the driver's passage is laid out as this program believes
     std::unique_ptr<ConsoleRing> ring_;
     std::unique_ptr<ConsoleHub> hub_;
     std::unique_ptr<Transport> transport_;

@@ -2,9 +2,8 @@
 // Machine::stats(): the driver's and the graft's counters with names, for `colinux stats`.
 #include "vmm/machine.hpp"
 
+#include "vmm/call_names.hpp"
 #include "vmm/filtered_writes.hpp"
-
-#include <colinux/passage.h>
 
 namespace colinux {
 
@@ -12,12 +11,6 @@ namespace {
 
 constexpr std::uint64_t kFrameBytes = 4096;
 
-constexpr const char* kCallNames[] = {
-    "none",   "interrupt", "nmi",   "mce",       "idle",      "yield",    "lock_wait", "lock_kick",
-    "kick",   "set_timer", "clock", "doorbell",  "cpu_start", "cpu_stop", "device",    "power_off",
-    "reboot", "halt",      "panic", "nmi_ready", "protocol",  "debug", "debugger",
-};
-static_assert(std::size(kCallNames) == CO_CALL_COUNT);
 static_assert(CO_CALL_COUNT <= std::size(co_guest_stats{}.calls));
 
 } // namespace

@@ -29,8 +29,9 @@ void StartupReport::restarted()
 
 void StartupReport::ended(const GuestEnd& end)
 {
-    line({{"event", "ended"}, {"code", static_cast<int>(end.code)}, {"reason", end.reason}},
-         "the guest has ended: " + end.reason);
+    json event = end_fields(end);
+    event["event"] = "ended";
+    line(event, "the guest has ended: " + end.reason);
 }
 
 bool StartupReport::line(const json& event, const std::string& for_person)

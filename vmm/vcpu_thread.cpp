@@ -22,6 +22,11 @@ VcpuThread::VcpuThread(VcpuFile file, unsigned index, Handlers handlers)
 VcpuThread::~VcpuThread()
 {
     interrupt();
+    join();
+}
+
+void VcpuThread::join()
+{
     if (thread_.joinable())
         thread_.join();
 }
@@ -40,23 +45,82 @@ void VcpuThread::start()
     sigfillset(&mine);
     sigdelset(&mine, kLeaveGuestSignal);
     pthread_sigmask(SIG_SETMASK, &mine, &before);
+    in_guest_ = true;
     thread_ = std::thread{[this] { run(); }};
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_setname_np(thread_.native_handle(), ("vcpu" + std::to_string(index_)).c_str());
 }
 
-void VcpuThread::interrupt()
+void VcpuThread::leave_guest()
 {
-    stopping_ = true;
     file_.request_exit();
     if (thread_.joinable())
         pthread_kill(thread_.native_handle(), kLeaveGuestSignal);
 }
 
+void VcpuThread::interrupt()
+{
+    {
+        std::lock_guard lock{mutex_};
+        stopping_ = true;
+    }
+    changed_.notify_all();
+    leave_guest();
+}
+
+void VcpuThread::pause()
+{
+    pauses_++;
+    leave_guest();
+}
+
+bool VcpuThread::wait_until_paused(std::chrono::milliseconds limit)
+{
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, limit, [this] { return !in_guest_; });
+}
+
+void VcpuThread::resume()
+{
+    {
+        std::lock_guard lock{mutex_};
+        pauses_--;
+    }
+    changed_.notify_all();
+}
+
+// What is asked of the thread is set before the request to leave; here it is looked at after that request is forgotten.
+// So nothing is lost.
+void VcpuThread::stand_still()
+{
+    std::unique_lock lock{mutex_};
+    in_guest_ = false;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return pauses_ == 0 || stopping_; });
+    in_guest_ = true;
+    file_.forget_exit_request();
+}
+
 void VcpuThread::run()
-try {
+{
+    try {
+        loop();
+    } catch (...) {
+        handlers_.failed(std::current_exception());
+    }
+    std::lock_guard lock{mutex_};
+    in_guest_ = false;
+    changed_.notify_all();
+}
+
+void VcpuThread::loop()
+{
     co_run& page = file_.run_page();
     while (!stopping_) {
+        if (pauses_ != 0) {
+            stand_still();
+            continue;
+        }
         file_.run();
         if (page.exit == CO_EXIT_DEVICE)
             page.result = handlers_.device(page.arg[0], page.arg[1]);
@@ -65,8 +129,6 @@ try {
         else if (page.exit != CO_EXIT_INTERRUPTED && page.exit != CO_EXIT_NONE)
             return handlers_.ended(page);
     }
-} catch (...) {
-    handlers_.failed(std::current_exception());
 }
 
 } // namespace colinux

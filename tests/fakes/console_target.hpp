@@ -36,6 +36,7 @@ public:
     explicit HubTarget(ConsoleHub& hub) : hub_{hub} {}
     nlohmann::json status() override { return {}; }
     nlohmann::json stats() override { return {}; }
+    nlohmann::json report() override { return {}; }
     void stop(std::chrono::seconds) override {}
     void kill() override {}
     std::string logs() override { return ""; }

@@ -97,6 +97,14 @@ small_guest() {
     rm $initrd
 }
 
+# starts_small COMMANDS [option of colinux run...]: a guest g with that initramfs, on $KERNEL, which says "ready" first; it is left running.
+starts_small() {
+    small_initrd /root/initrd "echo ready; $1"
+    shift
+    colinux run --name g --kernel $KERNEL --initrd /root/initrd --memory 192M --detach "$@"
+    within 120 sh -c 'colinux logs g | grep ready'
+}
+
 frames_in_use() { cat /sys/module/colinux/parameters/frames_in_use; }
 no_frames() { [ "$(frames_in_use)" = 0 ]; }
 

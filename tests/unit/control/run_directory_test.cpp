@@ -163,6 +163,18 @@ TEST_F(RunDirectoryTest, LogOfTheLastGuestBecomesThePreviousOne)
     EXPECT_EQ(files(), 1u);
 }
 
+TEST_F(RunDirectoryTest, ReportsGoWithTheLogsOfTheirGuests)
+{
+    RunDirectory directory;
+    std::ofstream{directory.log_path("web")}, std::ofstream{directory.report_path("web")} << "crashed";
+    directory.rotate_logs("web");
+    EXPECT_FALSE(std::filesystem::exists(directory.report_path("web")));
+    EXPECT_EQ(std::filesystem::file_size(directory.previous_report_path("web")), 7u);
+    std::ofstream{directory.log_path("web")}; // of one that ended in order
+    directory.rotate_logs("web");
+    EXPECT_FALSE(std::filesystem::exists(directory.previous_report_path("web"))) << "of the guest before the previous one";
+}
+
 // Guests with names of their own, one after the other: what they leave has an end.
 TEST_F(RunDirectoryTest, LogsOfOnlyTheLatestEndedGuestsStay)
 {
@@ -174,6 +186,8 @@ TEST_F(RunDirectoryTest, LogsOfOnlyTheLatestEndedGuestsStay)
     for (std::size_t i = 0; i < RunDirectory::kKeptLogs + 5; i++) {
         std::string path = directory.log_path("job" + std::to_string(i));
         std::ofstream{path}, std::ofstream{path + ".1"};
+        if (i < 5) // these go
+            std::ofstream{directory.report_path("job" + std::to_string(i))}, std::ofstream{directory.previous_report_path("job" + std::to_string(i))};
         std::filesystem::last_write_time(path, begin + std::chrono::seconds{i});
     }
     directory.rotate_logs("next");

@@ -27,6 +27,7 @@ class FakeGuest final : public ControlTarget {
 public:
     nlohmann::json status() override { return {{"name", "web"}}; }
     nlohmann::json stats() override { throw Failure{ExitCode::Internal, "no stats"}; }
+    nlohmann::json report() override { throw std::runtime_error{"a mistake of ours"}; }
     void stop(std::chrono::seconds) override { stops++; }
     void kill() override { kills++; }
     std::string logs() override { return log; }
@@ -127,6 +128,19 @@ TEST_F(ControlServerTest, FailureIsReportedAndTheConnectionGoesOn)
     EXPECT_EQ(client.call("status")["name"], "web");
 }
 
+TEST_F(ControlServerTest, AQuestionThatFailsForAnyReasonIsAnswered)
+{
+    ControlClient client{"web"};
+    try {
+        client.call("report");
+        FAIL();
+    } catch (const Failure& failure) {
+        EXPECT_EQ(failure.code(), ExitCode::Internal);
+        EXPECT_STREQ(failure.what(), "a mistake of ours");
+    }
+    EXPECT_EQ(client.call("status")["name"], "web");
+}
+
 TEST_F(ControlServerTest, LogsLargerThanTheSocketComeWhole)
 {
     ControlClient client{"web"};
@@ -177,11 +191,12 @@ TEST_F(ControlServerTest, WaitersHearHowTheGuestEnded)
     client.call("kill");
     std::jthread guest{[this] {
         server_->pause();
-        server_->finish({ExitCode::GuestReboot, "asked for a reboot"});
+        server_->finish({ExitCode::GuestPanic, "kernel panic", "/var/log/colinux/web.report"});
     }};
     nlohmann::json end = client.wait_for_end();
-    EXPECT_EQ(end["code"], 10);
-    EXPECT_EQ(end["reason"], "asked for a reboot");
+    EXPECT_EQ(end["code"], 12);
+    EXPECT_EQ(end["reason"], "kernel panic");
+    EXPECT_EQ(end["report"], "/var/log/colinux/web.report");
 }
 
 // Bug: one stopped daemon made `colinux ps` and every other call wait without end.

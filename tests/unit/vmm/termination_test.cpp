@@ -19,6 +19,7 @@ class CountingGuest final : public ControlTarget {
 public:
     nlohmann::json status() override { return {}; }
     nlohmann::json stats() override { return {}; }
+    nlohmann::json report() override { return {}; }
     void stop(std::chrono::seconds) override { stops++; }
     void kill() override { kills++; }
     std::string logs() override { return ""; }

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+// Machine, the part that looks into the guest: standing still, and reports.
+#include "vmm/machine.hpp"
+
+#include "control/last_lines.hpp"
+#include "vmm/inspect/report.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <optional>
+#include <sstream>
+
+namespace colinux {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kPauseLimit = 10s; // an NMI gets a CPU back within milliseconds, where it can take one; the rest is for a busy host
+constexpr std::uint64_t kConsoleLines = 40;
+
+std::string now_text()
+{
+    std::time_t now = std::time(nullptr);
+    std::tm local{};
+    localtime_r(&now, &local);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
+    return text;
+}
+
+nlohmann::json end_of_console(const std::string& log)
+{
+    nlohmann::json lines = nlohmann::json::array();
+    std::istringstream text{std::string{last_lines(log, kConsoleLines)}};
+    for (std::string line; std::getline(text, line);) {
+        std::erase_if(line, [](unsigned char c) { return c < ' ' && c != '\t'; });
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+// Half a report would only mislead.
+bool write_report(const std::string& path, const nlohmann::json& report)
+{
+    std::string text = report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    UniqueFd file{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+    bool written = file && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    if (file && !written)
+        unlink(path.c_str());
+    return written;
+}
+
+} // namespace
+
+class Machine::StandingStill {
+public:
+    explicit StandingStill(Machine& machine) : machine_{machine} { machine_.pause(); }
+    ~StandingStill() { machine_.resume(); }
+    StandingStill(const StandingStill&) = delete;
+    StandingStill& operator=(const StandingStill&) = delete;
+
+private:
+    Machine& machine_;
+};
+
+void Machine::pause()
+{
+    for (auto& vcpu : vcpus_)
+        vcpu->pause();
+    auto deadline = std::chrono::steady_clock::now() + kPauseLimit;
+    for (std::size_t cpu = 0; cpu < vcpus_.size(); cpu++) {
+        auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        if (vcpus_[cpu]->wait_until_paused(std::max(left, 0ms)))
+            continue;
+        resume();
+        throw Failure{ExitCode::ControlSocket, "CPU " + std::to_string(cpu) + " of the guest could not be stopped within " +
+                                                   std::to_string(kPauseLimit.count()) + " seconds"};
+    }
+}
+
+void Machine::resume()
+{
+    for (auto& vcpu : vcpus_)
+        vcpu->resume();
+}
+
+void Machine::stop_for_good()
+{
+    for (auto& vcpu : vcpus_)
+        vcpu->interrupt();
+    for (auto& vcpu : vcpus_)
+        vcpu->join();
+    hub_->stop(); // the guest's last words are in the log now
+}
+
+nlohmann::json Machine::describe(const GuestKernel* kernel)
+{
+    nlohmann::json report = status();
+    report["time"] = now_text();
+    report["cpus"] = nlohmann::json::array();
+    if (!kernel)
+        return report;
+    std::vector<co_passage> passages;
+    std::vector<unsigned> sleeps;
+    for (auto& vcpu : vcpus_) {
+        passages.push_back(vcpu->file().passage());
+        sleeps.push_back(vcpu->file().run_page().sleep);
+    }
+    report["cpus"] = report_cpus(*kernel, memory_, passages, sleeps);
+    return report;
+}
+
+nlohmann::json Machine::report()
+{
+    std::lock_guard lock{inspection_mutex_};
+    std::optional<GuestKernel> kernel; // before the guest stands still: this takes longest
+    if (passage_known_)
+        kernel.emplace(loaded_, memory_);
+    nlohmann::json report;
+    {
+        StandingStill still{*this};
+        report = describe(kernel ? &*kernel : nullptr);
+    }
+    report["console"] = end_of_console(logs());
+    return report;
+}
+
+void Machine::leave_evidence(GuestEnd& end)
+{
+    stop_for_good();
+    try {
+        std::optional<GuestKernel> kernel;
+        if (passage_known_)
+            kernel.emplace(loaded_, memory_);
+        nlohmann::json report = describe(kernel ? &*kernel : nullptr);
+        report.update(end_fields(end));
+        report["console"] = end_of_console(logs());
+        if (write_report(report_path_, report))
+            end.report = report_path_;
+    } catch (const std::exception& error) {
+        end.reason += std::string{" (no report: "} + error.what() + ")"; // it has ended none the less
+    }
+}
+
+} // namespace colinux
