@@ -32,11 +32,12 @@ Examples:
   colinux run --disk debian.raw,ro --append "init=/bin/sh"
   colinux run --disk cloud.raw,partition=1
   colinux run --kernel vmlinuz --initrd initrd.img
+  colinux run --disk debian.raw --watchdog 30
   colinux run --disk debian.raw --net slirp,forward=tcp:2222:22,forward=tcp:8080:80
   colinux run --disk debian.raw --net tap=co0)";
 
 struct RunOptions {
-    std::string name, kernel, initrd, append, memory{"512M"};
+    std::string name, kernel, initrd, append, memory{"512M"}, watchdog;
     unsigned cpus{1};
     std::vector<std::string> disks, nets;
     std::string on_reboot{"restart"};
@@ -125,6 +126,8 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
     if (!config.disks.empty())
         look_into(config, options, boot_files, stop, tell);
     config.command_line = default_command_line(config.disks) + (options.append.empty() ? "" : " " + options.append);
+    if (!options.watchdog.empty())
+        config.watchdog = parse_watchdog(options.watchdog);
     check_config(config);
     return config;
 }
@@ -170,6 +173,8 @@ int run(const RunOptions& options)
     DaemonProcess daemon{config, stop};
     DaemonProcess::Ready ready = daemon.wait_until_ready(Teller{options.json, stop});
     boot_files.reset();
+    if (config.watchdog.seconds != 0 && sysconf(_SC_NPROCESSORS_ONLN) == 1)
+        Teller{options.json, stop}("warning: this host has one CPU: --watchdog cannot see a guest that spins with its interrupts off");
     if (options.json)
         print_event({{"event", "ready"}, {"name", ready.name}, {"pid", ready.pid}}, stop);
     if (!options.detach)
@@ -199,6 +204,10 @@ void add_run(CLI::App& app, int& exit_code)
     command->add_option("--on-reboot", options->on_reboot, "restart: the guest boots again, with the same kernel; exit: it ends (exit code 10)")
         ->check(CLI::IsMember({"restart", "exit"}))
         ->capture_default_str();
+    command->add_option("--watchdog", options->watchdog,
+                        "when a CPU of the guest makes no progress with its interrupts off for so long: end the guest (kill, the "
+                        "default), or only write a report (see: colinux report)")
+        ->type_name("SECONDS[,kill|report]");
     command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");
     command->add_flag("--json", options->json, "no console: print what happens as JSON lines");
     command->callback([options, &exit_code] { exit_code = run(*options); });

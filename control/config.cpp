@@ -59,7 +59,7 @@ NetConfig net_from(const json& object)
 
 MachineConfig machine_from(const json& object)
 {
-    refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets", "restarts"});
+    refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets", "restarts", "watchdog"});
     MachineConfig config;
     config.name = object.value("name", "");
     config.kernel = object.value("kernel", "");
@@ -75,6 +75,8 @@ MachineConfig machine_from(const json& object)
     for (const json& net : object.value("nets", json::array()))
         config.nets.push_back(net_from(net));
     config.restarts = object.value("restarts", config.restarts);
+    if (object.contains("watchdog"))
+        config.watchdog = parse_watchdog(object["watchdog"].get<std::string>());
     return config;
 }
 
@@ -135,6 +137,8 @@ std::string config_to_json(const MachineConfig& config)
                 {"disks", disks},
                 {"nets", nets},
                 {"restarts", config.restarts}};
+    if (config.watchdog.seconds != 0)
+        object["watchdog"] = watchdog_text(config.watchdog);
     return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -38,6 +38,12 @@ struct NetConfig { // one conet device, on libslirp unless `tap` says otherwise
     std::string tap; // on this network interface of the host
 };
 
+struct WatchdogConfig { // what happens to a guest of which a CPU hangs
+    enum class Action { Kill, Report };
+    std::uint32_t seconds{}; // 0: nobody watches
+    Action action{Action::Kill};
+};
+
 struct MachineConfig {
     std::string name;   // empty: the daemon takes the first free of guest1, guest2, ...
     std::string kernel; // vmlinuz, as it comes from the distribution's package
@@ -48,6 +54,7 @@ struct MachineConfig {
     std::vector<DiskConfig> disks;
     std::vector<NetConfig> nets;
     bool restarts{true}; // what a reboot of the guest does; else it ends
+    WatchdogConfig watchdog;
 };
 
 inline constexpr std::uint64_t kMinimumMemoryBytes = 32ull << 20;

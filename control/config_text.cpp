@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <vector>
@@ -42,6 +43,8 @@ std::vector<std::string_view> split(std::string_view text, char separator)
 }
 
 constexpr std::string_view kUnits = "KMGT";
+constexpr std::array<std::string_view, 2> kActions{"kill", "report"}; // as WatchdogConfig::Action
+constexpr std::uint32_t kLongestWatch = 86'400;                       // a day
 constexpr std::string_view kForwardExample =
     "expected forward=tcp:[ADDRESS:]HOST_PORT:GUEST_PORT, for example forward=tcp:8080:80 or forward=tcp:0.0.0.0:8080:80";
 
@@ -184,6 +187,21 @@ Subnet parse_subnet(std::string_view text)
 }
 
 std::string subnet_text(const Subnet& subnet) { return address_text(subnet.address) + "/" + std::to_string(subnet.prefix); }
+
+WatchdogConfig parse_watchdog(std::string_view text)
+{
+    auto parts = split(text, ',');
+    auto seconds = whole_number<std::uint32_t>(parts[0]);
+    auto action = parts.size() == 1 ? kActions.begin() : std::ranges::find(kActions, parts[1]);
+    if (parts.size() > 2 || !seconds || *seconds == 0 || *seconds > kLongestWatch || action == kActions.end())
+        refuse("watchdog", text, "expected SECONDS[,kill|report], for example 30 or 30,report");
+    return {*seconds, static_cast<WatchdogConfig::Action>(action - kActions.begin())};
+}
+
+std::string watchdog_text(const WatchdogConfig& watchdog)
+{
+    return std::to_string(watchdog.seconds) + "," + std::string{kActions[static_cast<std::size_t>(watchdog.action)]};
+}
 
 void check_name(std::string_view name)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // The small languages of the command line: sizes ("512M"), disks ("FILE,ro"), networks
-// ("slirp,forward=tcp:8080:80"), names. Each throws Failure with one line that quotes what was typed
+// ("slirp,forward=tcp:8080:80"), watchdogs ("30,report"), names. Each throws Failure with one line that quotes what was typed
 // and says what would have been right.
 #pragma once
 
@@ -28,6 +28,10 @@ std::uint32_t parse_address(std::string_view text);
 std::string address_text(std::uint32_t address);
 Subnet parse_subnet(std::string_view text); // "10.0.2.0/24": /8 to /27, so that our addresses in it have room
 std::string subnet_text(const Subnet& subnet);
+
+// "SECONDS[,kill|report]". Failure: Usage.
+WatchdogConfig parse_watchdog(std::string_view text);
+std::string watchdog_text(const WatchdogConfig& watchdog); // what parse_watchdog() reads
 
 // 1 to 48 of a-z A-Z 0-9 . _ -, beginning with a letter or digit: it becomes a file name. Failure: Usage.
 void check_name(std::string_view name);

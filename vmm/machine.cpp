@@ -92,6 +92,7 @@ void Machine::take_apart()
 void Machine::restart()
 {
     log("the guest reboots");
+    watchdog_.reset(); // it may be about to ask for a report
     std::lock_guard no_reports{inspection_mutex_};
     take_apart();
     {
@@ -112,6 +113,7 @@ void Machine::restart()
 
 Machine::~Machine()
 {
+    watchdog_.reset();
     vcpus_.clear(); // first nobody runs any more, then the devices stop
     if (transport_)
         transport_->stop();
@@ -165,6 +167,7 @@ void Machine::start()
     transport_->start();
     for (auto& vcpu : vcpus_)
         vcpu->start();
+    watch();
 }
 
 GuestEnd Machine::wait()

@@ -15,7 +15,9 @@
 #include "vmm/machine_inputs.hpp"
 #include "vmm/vcpu_thread.hpp"
 #include "vmm/virtio/transport.hpp"
+#include "vmm/watchdog.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -67,10 +69,14 @@ private:
     void pause(); // every CPU, or none and Failure ControlSocket
     void resume();
     void stop_for_good();
+    void watch();
+    Watchdog::Looks look() const;
+    void hung(unsigned cpu);
     nlohmann::json describe(const GuestKernel* kernel); // while it stands still; nullptr: without its CPUs
 
     MachineConfig config_;
     std::string report_path_;
+    std::atomic<unsigned> standing_still_{}; // how many have asked for it
     std::chrono::steady_clock::time_point started_;
     std::mutex mutex_;
     std::condition_variable has_ended_;
@@ -93,6 +99,7 @@ private:
     std::unique_ptr<ConsoleHub> hub_;
     std::unique_ptr<Transport> transport_;
     std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+    std::optional<Watchdog> watchdog_;
 };
 
 } // namespace colinux

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Machine, the part that looks into the guest: standing still, and reports.
+// Machine, the part that looks into the guest: standing still, reports, and the watchdog.
 #include "vmm/machine.hpp"
 
 #include "control/last_lines.hpp"
@@ -69,6 +69,7 @@ private:
 
 void Machine::pause()
 {
+    standing_still_++;
     for (auto& vcpu : vcpus_)
         vcpu->pause();
     auto deadline = std::chrono::steady_clock::now() + kPauseLimit;
@@ -86,10 +87,12 @@ void Machine::resume()
 {
     for (auto& vcpu : vcpus_)
         vcpu->resume();
+    standing_still_--;
 }
 
 void Machine::stop_for_good()
 {
+    watchdog_.reset();
     for (auto& vcpu : vcpus_)
         vcpu->interrupt();
     for (auto& vcpu : vcpus_)
@@ -143,6 +146,42 @@ void Machine::leave_evidence(GuestEnd& end)
             end.report = report_path_;
     } catch (const std::exception& error) {
         end.reason += std::string{" (no report: "} + error.what() + ")"; // it has ended none the less
+    }
+}
+
+// ---- the watchdog -------------------------------------------------------------------------------------------
+
+void Machine::watch()
+{
+    if (config_.watchdog.seconds != 0)
+        watchdog_.emplace(std::chrono::seconds{config_.watchdog.seconds}, [this] { return look(); }, [this](unsigned cpu) { hung(cpu); });
+}
+
+Watchdog::Looks Machine::look() const
+{
+    if (standing_still_ != 0)
+        return std::nullopt;
+    std::vector<HangJudge::Look> looks;
+    for (auto& vcpu : vcpus_) {
+        const co_run& run = vcpu->file().run_page();
+        looks.push_back({__atomic_load_n(&run.progress, __ATOMIC_RELAXED), __atomic_load_n(&run.stalls, __ATOMIC_RELAXED),
+                         __atomic_load_n(&run.sleep, __ATOMIC_RELAXED), vcpu->cpu_time(), vcpu->is_runnable()});
+    }
+    return looks;
+}
+
+void Machine::hung(unsigned cpu)
+{
+    std::string reason = "CPU " + std::to_string(cpu) + " made no progress with its interrupts off for " +
+                         std::to_string(config_.watchdog.seconds) + " seconds";
+    if (config_.watchdog.action == WatchdogConfig::Action::Kill)
+        return end({ExitCode::GuestHang, "ended by the watchdog: " + reason});
+    try {
+        nlohmann::json hang = report();
+        hang["reason"] = "hangs: " + reason;
+        log(reason + (write_report(report_path_, hang) ? "; report in " + report_path_ : "; its report cannot be written to " + report_path_));
+    } catch (const std::exception& error) {
+        log(reason + "; no report: " + error.what());
     }
 }
 

@@ -3,7 +3,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <ctime>
+#include <fstream>
 #include <string>
 
 namespace colinux {
@@ -89,6 +92,23 @@ void VcpuThread::resume()
     changed_.notify_all();
 }
 
+std::chrono::nanoseconds VcpuThread::cpu_time() const
+{
+    clockid_t clock;
+    timespec time{};
+    if (pthread_getcpuclockid(const_cast<std::thread&>(thread_).native_handle(), &clock) == 0)
+        clock_gettime(clock, &time);
+    return std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec};
+}
+
+bool VcpuThread::is_runnable() const
+{
+    std::string line; // proc(5): pid (name) state ...
+    std::getline(std::ifstream{"/proc/self/task/" + std::to_string(thread_id_) + "/stat"}, line);
+    std::size_t name_end = line.rfind(") ");
+    return name_end != std::string::npos && line[name_end + 2] == 'R';
+}
+
 // What is asked of the thread is set before the request to leave; here it is looked at after that request is forgotten.
 // So nothing is lost.
 void VcpuThread::stand_still()
@@ -103,6 +123,7 @@ void VcpuThread::stand_still()
 
 void VcpuThread::run()
 {
+    thread_id_ = gettid();
     try {
         loop();
     } catch (...) {

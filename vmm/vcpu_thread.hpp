@@ -7,6 +7,8 @@
 
 #include "control/driver.hpp"
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -40,6 +42,10 @@ public:
     bool wait_until_paused(std::chrono::milliseconds limit); // or ended; false: it did not come in time
     void resume();
 
+    // For who watches it from outside: what its thread has had of the host's CPUs, and whether it runs or waits for one.
+    std::chrono::nanoseconds cpu_time() const;
+    bool is_runnable() const;
+
     // Once per process, before start(): the signal that gets a thread out of CO_RUN does nothing else.
     static void install_signal_handler();
 
@@ -57,6 +63,7 @@ private:
     std::mutex mutex_; // guards the next one, and waiting for a change of it or of the two above
     bool in_guest_{};
     std::condition_variable changed_;
+    std::atomic<pid_t> thread_id_{};
     std::thread thread_;
 };
 

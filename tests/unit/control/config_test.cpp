@@ -17,6 +17,7 @@ MachineConfig good()
     config.disks = {{"a.raw", false}, {"b.raw", true, 3, true}};
     config.nets = {{{{false, 8080, 80, 0x0a010203}}, true, {0xac100000, 20}, ""}, {.forwards = {}, .tap = "co0"}};
     config.restarts = false;
+    config.watchdog = {30, WatchdogConfig::Action::Report};
     return config;
 }
 
@@ -58,6 +59,8 @@ TEST(Config, SurvivesJson)
     EXPECT_EQ(copy.nets[0].subnet, (Subnet{0xac100000, 20}));
     EXPECT_FALSE(copy.restarts);
     EXPECT_EQ(copy.memory_bytes, config.memory_bytes);
+    EXPECT_EQ(copy.watchdog.seconds, 30u);
+    EXPECT_EQ(copy.watchdog.action, WatchdogConfig::Action::Report);
 }
 
 TEST(Config, MissingKernelHasItsOwnCode)

@@ -108,6 +108,16 @@ class BadName : public testing::TestWithParam<const char*> {};
 TEST_P(BadName, IsRefused) { EXPECT_THROW(check_name(GetParam()), Failure); }
 INSTANTIATE_TEST_SUITE_P(Names, BadName, testing::Values("", ".", "..", "../x", "a/b", "-x", "a b", "a\n", "\xc3\xa4"));
 
+TEST(WatchdogText, HasSecondsAndAnAction)
+{
+    EXPECT_EQ(parse_watchdog("30").seconds, 30u);
+    EXPECT_EQ(parse_watchdog("30").action, WatchdogConfig::Action::Kill);
+    EXPECT_EQ(parse_watchdog("5,report").action, WatchdogConfig::Action::Report);
+    EXPECT_EQ(watchdog_text(parse_watchdog("5")), "5,kill");
+    for (const char* wrong : {"", "0", "-1", "x", "5,", "5,reset", "5,kill,report", "86401", "4294967296"})
+        EXPECT_THROW(parse_watchdog(wrong), Failure) << wrong;
+}
+
 TEST(Name, LengthIsLimited)
 {
     EXPECT_NO_THROW(check_name(std::string(48, 'a')));
