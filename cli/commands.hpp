@@ -17,6 +17,7 @@ void add_stop_and_kill(CLI::App& app, int& exit_code);
 void add_logs(CLI::App& app, int& exit_code);
 void add_stats(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
+void add_dump(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_graft(CLI::App& app, int& exit_code);
 void add_image(CLI::App& app, int& exit_code);

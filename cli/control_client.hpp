@@ -27,6 +27,8 @@ public:
     nlohmann::json call(const nlohmann::json& request);
     nlohmann::json call(const char* name) { return call({{"call", name}}); }
 
+    nlohmann::json next_answer() { return read_answer(); } // of a call that answers more than once
+
     // Asks for the guest's last words, now; more calls may follow before wait_for_end() gets them.
     void announce_wait() { send_line({{"call", "wait"}}); }
     // Waits until the guest has ended, as long as that takes (0) or `patience` lasts; empty where its daemon was killed.

@@ -88,7 +88,8 @@ GuestEnd DaemonProcess::wait_until_ended(const std::function<void()>& restarted)
         if (text_in(event, "event") == "restarted")
             restarted();
         if (text_in(event, "event") == "ended")
-            end = {static_cast<ExitCode>(event.value("code", 99)), text_in(event, "reason"), text_in(event, "report")};
+            end = {static_cast<ExitCode>(event.value("code", 99)), text_in(event, "reason"), text_in(event, "report"),
+                   text_in(event, "dump")};
     }
     reap();
     return end;

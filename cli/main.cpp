@@ -59,6 +59,7 @@ try {
     colinux::add_logs(app, exit_code);
     colinux::add_stats(app, exit_code);
     colinux::add_report(app, exit_code);
+    colinux::add_dump(app, exit_code);
     colinux::add_doctor(app, exit_code);
     colinux::add_graft(app, exit_code);
     colinux::add_image(app, exit_code);

@@ -32,12 +32,12 @@ Examples:
   colinux run --disk debian.raw,ro --append "init=/bin/sh"
   colinux run --disk cloud.raw,partition=1
   colinux run --kernel vmlinuz --initrd initrd.img
-  colinux run --disk debian.raw --watchdog 30
+  colinux run --disk debian.raw --watchdog 30 --crash-dump /var/crash/debian.vmcore
   colinux run --disk debian.raw --net slirp,forward=tcp:2222:22,forward=tcp:8080:80
   colinux run --disk debian.raw --net tap=co0)";
 
 struct RunOptions {
-    std::string name, kernel, initrd, append, memory{"512M"}, watchdog;
+    std::string name, kernel, initrd, append, memory{"512M"}, watchdog, crash_dump;
     unsigned cpus{1};
     std::vector<std::string> disks, nets;
     std::string on_reboot{"restart"};
@@ -128,6 +128,7 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
     config.command_line = default_command_line(config.disks) + (options.append.empty() ? "" : " " + options.append);
     if (!options.watchdog.empty())
         config.watchdog = parse_watchdog(options.watchdog);
+    config.crash_dump = absolute(options.crash_dump);
     check_config(config);
     return config;
 }
@@ -161,6 +162,8 @@ int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, St
     tell("guest " + ready.name + " has ended: " + end.reason);
     if (!end.report.empty())
         tell("what is known about that: colinux report " + ready.name);
+    if (!end.dump.empty())
+        tell("its memory: " + end.dump);
     return static_cast<int>(end.code);
 }
 
@@ -206,8 +209,10 @@ void add_run(CLI::App& app, int& exit_code)
         ->capture_default_str();
     command->add_option("--watchdog", options->watchdog,
                         "when a CPU of the guest makes no progress with its interrupts off for so long: end the guest (kill, the "
-                        "default), or only write a report (see: colinux report)")
-        ->type_name("SECONDS[,kill|report]");
+                        "default; dump: --crash-dump is needed), or only write a report (see: colinux report)")
+        ->type_name("SECONDS[,kill|dump|report]");
+    command->add_option("--crash-dump", options->crash_dump, "write the memory of a guest that panics, hangs or faults there, for crash and gdb")
+        ->type_name("FILE");
     command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");
     command->add_flag("--json", options->json, "no console: print what happens as JSON lines");
     command->callback([options, &exit_code] { exit_code = run(*options); });

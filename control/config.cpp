@@ -59,7 +59,8 @@ NetConfig net_from(const json& object)
 
 MachineConfig machine_from(const json& object)
 {
-    refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets", "restarts", "watchdog"});
+    refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets", "restarts", "watchdog",
+                            "crash_dump"});
     MachineConfig config;
     config.name = object.value("name", "");
     config.kernel = object.value("kernel", "");
@@ -77,6 +78,7 @@ MachineConfig machine_from(const json& object)
     config.restarts = object.value("restarts", config.restarts);
     if (object.contains("watchdog"))
         config.watchdog = parse_watchdog(object["watchdog"].get<std::string>());
+    config.crash_dump = object.value("crash_dump", "");
     return config;
 }
 
@@ -136,7 +138,8 @@ std::string config_to_json(const MachineConfig& config)
                 {"vcpus", config.vcpus},
                 {"disks", disks},
                 {"nets", nets},
-                {"restarts", config.restarts}};
+                {"restarts", config.restarts},
+                {"crash_dump", config.crash_dump}};
     if (config.watchdog.seconds != 0)
         object["watchdog"] = watchdog_text(config.watchdog);
     return object.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -175,6 +178,10 @@ void check_config(const MachineConfig& config)
             throw Failure{ExitCode::Usage, "a disk without a file name"};
     check_forwards(config.nets);
     check_taps(config.nets);
+    if (!config.crash_dump.empty() && config.crash_dump[0] != '/')
+        throw Failure{ExitCode::Usage, "crash dump '" + config.crash_dump + "': expected an absolute path"};
+    if (config.watchdog.seconds != 0 && config.watchdog.action == WatchdogConfig::Action::Dump && config.crash_dump.empty())
+        throw Failure{ExitCode::Usage, "a watchdog that is to dump needs a file: --crash-dump FILE"};
 }
 
 } // namespace colinux

@@ -39,7 +39,7 @@ struct NetConfig { // one conet device, on libslirp unless `tap` says otherwise
 };
 
 struct WatchdogConfig { // what happens to a guest of which a CPU hangs
-    enum class Action { Kill, Report };
+    enum class Action { Kill, Dump, Report };
     std::uint32_t seconds{}; // 0: nobody watches
     Action action{Action::Kill};
 };
@@ -55,6 +55,7 @@ struct MachineConfig {
     std::vector<NetConfig> nets;
     bool restarts{true}; // what a reboot of the guest does; else it ends
     WatchdogConfig watchdog;
+    std::string crash_dump; // file for the memory of a guest that crashes; empty: none
 };
 
 inline constexpr std::uint64_t kMinimumMemoryBytes = 32ull << 20;

@@ -43,8 +43,8 @@ std::vector<std::string_view> split(std::string_view text, char separator)
 }
 
 constexpr std::string_view kUnits = "KMGT";
-constexpr std::array<std::string_view, 2> kActions{"kill", "report"}; // as WatchdogConfig::Action
-constexpr std::uint32_t kLongestWatch = 86'400;                       // a day
+constexpr std::array<std::string_view, 3> kActions{"kill", "dump", "report"}; // as WatchdogConfig::Action
+constexpr std::uint32_t kLongestWatch = 86'400;                               // a day
 constexpr std::string_view kForwardExample =
     "expected forward=tcp:[ADDRESS:]HOST_PORT:GUEST_PORT, for example forward=tcp:8080:80 or forward=tcp:0.0.0.0:8080:80";
 
@@ -194,7 +194,7 @@ WatchdogConfig parse_watchdog(std::string_view text)
     auto seconds = whole_number<std::uint32_t>(parts[0]);
     auto action = parts.size() == 1 ? kActions.begin() : std::ranges::find(kActions, parts[1]);
     if (parts.size() > 2 || !seconds || *seconds == 0 || *seconds > kLongestWatch || action == kActions.end())
-        refuse("watchdog", text, "expected SECONDS[,kill|report], for example 30 or 30,report");
+        refuse("watchdog", text, "expected SECONDS[,kill|dump|report], for example 30 or 30,report");
     return {*seconds, static_cast<WatchdogConfig::Action>(action - kActions.begin())};
 }
 

@@ -29,7 +29,7 @@ std::string address_text(std::uint32_t address);
 Subnet parse_subnet(std::string_view text); // "10.0.2.0/24": /8 to /27, so that our addresses in it have room
 std::string subnet_text(const Subnet& subnet);
 
-// "SECONDS[,kill|report]". Failure: Usage.
+// "SECONDS[,kill|dump|report]". Failure: Usage.
 WatchdogConfig parse_watchdog(std::string_view text);
 std::string watchdog_text(const WatchdogConfig& watchdog); // what parse_watchdog() reads
 

@@ -47,6 +47,7 @@ enum class ExitCode : int {
     ControlSocket = 64, // the daemon does not answer
     StopIgnored = 65,   // the guest has not shut down in the time that `stop` gave it
     BuildFailed = 70,   // graft or image build
+    DumpFailed = 71,    // its file cannot be written
     Internal = 99,
 };
 

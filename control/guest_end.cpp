@@ -100,6 +100,8 @@ nlohmann::json end_fields(const GuestEnd& end)
     nlohmann::json fields{{"code", static_cast<int>(end.code)}, {"reason", end.reason}};
     if (!end.report.empty())
         fields["report"] = end.report;
+    if (!end.dump.empty())
+        fields["dump"] = end.dump;
     return fields;
 }
 

@@ -16,12 +16,13 @@ struct GuestEnd {
     ExitCode code{ExitCode::Internal};
     std::string reason;   // "powered off", "panic: Fatal exception"
     std::string report{}; // file that tells more; empty: there is none
+    std::string dump{};   // likewise its memory
 
     // It did not end by anybody's wish.
     bool is_crash() const { return code == ExitCode::GuestPanic || code == ExitCode::GuestHang || code == ExitCode::GuestFault; }
 };
 
-// For whoever hears of the end: "code", "reason" and, where there is such a file, "report".
+// For whoever hears of the end: "code", "reason" and, where there are such files, "report" and "dump".
 nlohmann::json end_fields(const GuestEnd& end);
 
 // `run` shows one of the exits that end a guest (CO_EXIT_POWER_OFF and later). A panic's text is read

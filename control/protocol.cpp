@@ -11,7 +11,7 @@ using Call = ControlRequest::Call;
 namespace {
 
 const std::map<std::string, Call, std::less<>> kCalls{
-    {"status", Call::Status}, {"stats", Call::Stats},     {"report", Call::Report}, {"stop", Call::Stop}, {"kill", Call::Kill},
+    {"status", Call::Status}, {"stats", Call::Stats},     {"report", Call::Report}, {"dump", Call::Dump}, {"stop", Call::Stop}, {"kill", Call::Kill},
     {"wait", Call::Wait},     {"console", Call::Console}, {"logs", Call::Logs}, {"resize", Call::Resize},
 };
 
@@ -47,6 +47,15 @@ void read_log_wishes(const json& request, ControlRequest& parsed)
     }
 }
 
+std::string absolute_path(const json& request, const char* key)
+{
+    auto value = request.find(key);
+    std::string path = value != request.end() && value->is_string() ? value->get<std::string>() : "";
+    if (!path.starts_with('/') || path.find('\0') != std::string::npos)
+        throw Failure{ExitCode::ControlSocket, std::string{"dump: '"} + key + "' is to be an absolute path"};
+    return path;
+}
+
 } // namespace
 
 ControlRequest parse_request(std::string_view line)
@@ -62,6 +71,8 @@ ControlRequest parse_request(std::string_view line)
         parsed.rows = terminal_size(request, "rows");
         parsed.columns = terminal_size(request, "columns");
     }
+    if (parsed.call == Call::Dump)
+        parsed.file = absolute_path(request, "file");
     if (parsed.call == Call::Stop)
         parsed.patience = stop_patience(request);
     if (parsed.call == Call::Logs)

@@ -63,6 +63,7 @@ payload vcpu_alone
 system cpu_hotplug_watch
 system guest_idle
 system guest_logs
+system guest_dump
 system guest_hang
 system guest_report
 system start_interrupted

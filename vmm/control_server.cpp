@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -50,16 +51,27 @@ ControlServer::ControlServer(const std::string& socket_path, ControlTarget& targ
     loop_.watch(listener_.get(), POLLIN, [this] { accept_one(); });
 }
 
-ControlServer::~ControlServer() { loop_.stop(); }
+ControlServer::~ControlServer()
+{
+    pause();
+    loop_.stop();
+}
 
 void ControlServer::pause()
 {
-    loop_.call([this] {
+    std::thread dumping;
+    loop_.call([&] {
         paused_ = true;
         loop_.unwatch(listener_.get());
         for (const Connection& connection : connections_)
             loop_.unwatch(connection.fd.get());
+        if (dump_) {
+            dump_->cancelled = true;
+            dumping = std::move(dump_->thread);
+        }
     });
+    if (dumping.joinable())
+        dumping.join();
 }
 
 void ControlServer::finish(const GuestEnd& end)
@@ -156,7 +168,7 @@ bool ControlServer::receive(Handle connection)
 
 bool ControlServer::handle_lines(Handle connection)
 {
-    while (connection->output.empty()) {
+    while (connection->output.empty() && !connection->dumps) {
         std::optional<std::string> line = connection->input.next();
         if (!line)
             return true;
@@ -177,6 +189,9 @@ bool ControlServer::handle(Handle connection, const std::string& line)
             return send(connection, answer(target_.stats()));
         case Call::Report:
             return send(connection, answer(target_.report()));
+        case Call::Dump:
+            start_dump(connection, request.file);
+            return true;
         case Call::Stop:
             target_.stop(request.patience);
             return send(connection, answer());
@@ -200,6 +215,53 @@ bool ControlServer::handle(Handle connection, const std::string& line)
         return send(connection, answer(Failure{ExitCode::Internal, error.what()})); // the guest does not die of a question
     }
     return true;
+}
+
+void ControlServer::start_dump(Handle connection, const std::string& file)
+{
+    if (dump_)
+        throw Failure{ExitCode::DumpFailed, "another dump of this guest is being written"};
+    connection->dumps = true;
+    Dump& job = dump_.emplace();
+    job.thread = std::thread{[this, &job, file] {
+        auto progress = [&](std::uint64_t done, std::uint64_t total) {
+            if (!job.telling.exchange(true)) // one at a time: a fast dump must not flood the loop
+                loop_.post([=, this, &job] {
+                    job.telling = false;
+                    tell_dumper(answer({{"event", "progress"}, {"bytes", done}, {"total", total}}));
+                });
+            return !job.cancelled;
+        };
+        std::string text = answer();
+        try {
+            target_.dump(file, progress);
+        } catch (const Failure& failure) {
+            text = answer(failure);
+        } catch (const std::exception& error) {
+            text = answer(Failure{ExitCode::Internal, error.what()});
+        }
+        loop_.post([this, text] { finish_dump(text); });
+    }};
+}
+
+void ControlServer::tell_dumper(const std::string& text)
+{
+    auto dumper = std::ranges::find(connections_, true, &Connection::dumps);
+    if (!paused_ && dumper != connections_.end() && dumper->output.empty() && send(dumper, text) && !dumper->output.empty())
+        watch(dumper);
+}
+
+void ControlServer::finish_dump(const std::string& text)
+{
+    if (dump_->thread.joinable())
+        dump_->thread.join();
+    dump_.reset();
+    auto dumper = std::ranges::find(connections_, true, &Connection::dumps);
+    if (paused_ || dumper == connections_.end() || !send(dumper, text))
+        return;
+    dumper->dumps = false;
+    if (handle_lines(dumper)) // what came meanwhile
+        watch(dumper);
 }
 
 bool ControlServer::hand_over_console(Handle connection)
@@ -251,6 +313,8 @@ bool ControlServer::send(Handle connection, std::string_view text)
 
 void ControlServer::drop(Handle connection)
 {
+    if (connection->dumps && dump_)
+        dump_->cancelled = true;
     loop_.unwatch(connection->fd.get());
     connections_.erase(connection);
     if (!spare_)

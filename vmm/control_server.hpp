@@ -8,10 +8,14 @@
 #include "control/guest_end.hpp"
 #include "control/protocol.hpp"
 #include "control/unique_fd.hpp"
+#include "vmm/dump_progress.hpp"
 #include "vmm/sys/linux/event_loop.hpp"
 
+#include <atomic>
 #include <list>
+#include <optional>
 #include <string>
+#include <thread>
 
 namespace colinux {
 
@@ -22,6 +26,9 @@ public:
     virtual nlohmann::json status() = 0;
     virtual nlohmann::json stats() = 0;
     virtual nlohmann::json report() = 0; // the guest stands still for a moment
+    // Writes the guest's memory to `path`, which takes long; on a thread of its own. Failure: DumpFailed; then, and where `progress`
+    // says no, nothing is left.
+    virtual void dump(const std::string& path, const DumpProgress& progress) = 0;
     // In order; does not wait. A guest that does not hear it (it may still be booting) is asked again while `patience` lasts.
     virtual void stop(std::chrono::seconds patience) = 0;
     virtual void kill() = 0; // at once; does not wait
@@ -41,7 +48,7 @@ public:
     ~ControlServer();
 
     void start() { loop_.start(); }
-    // From now on nobody is listened to: the target may go.
+    // From now on nobody is listened to, and a dump is abandoned: the target may go.
     void pause();
     // Tells everybody who waits how the guest ended, then closes all connections and ends the thread.
     // After pause().
@@ -53,6 +60,7 @@ private:
         LineBuffer input;
         std::string output; // not yet accepted by the peer
         bool waits{};       // for the guest's end
+        bool dumps{};       // its dump is being written
         bool closing{};     // as soon as output is empty
     };
     using Handle = std::list<Connection>::iterator;
@@ -69,12 +77,22 @@ private:
     bool send_logs(Handle connection, const ControlRequest& request);
     bool send(Handle connection, std::string_view text);
     void drop(Handle connection);
+    void start_dump(Handle connection, const std::string& file);
+    void tell_dumper(const std::string& text);
+    void finish_dump(const std::string& text);
+
+    struct Dump { // at most one at a time
+        std::atomic<bool> cancelled; // false
+        std::atomic<bool> telling;   // likewise; a progress event is on its way to the loop
+        std::thread thread;
+    };
 
     ControlTarget& target_;
     UniqueFd listener_;
     UniqueFd spare_; // given up for a client that comes when no descriptor is left
     bool paused_{};
     std::list<Connection> connections_;
+    std::optional<Dump> dump_;
     EventLoop loop_{"control"}; // last: its thread ends first
 };
 

@@ -2,6 +2,7 @@
 #include "vmm/machine.hpp"
 
 #include "control/config_text.hpp"
+#include "vmm/inspect/dump_file.hpp"
 
 #include <malloc.h>
 #include <unistd.h>
@@ -36,6 +37,8 @@ BootParameters boot_parameters(const MachineConfig& config, const co_info& host,
 Machine::Machine(const MachineConfig& config, const Progress& progress)
     : config_{config}, started_{std::chrono::steady_clock::now()}
 {
+    if (!config.crash_dump.empty())
+        DumpFile::check(config.crash_dump);
     inputs_.emplace(config_, [this](std::string_view text) { hub_->output(text); });
     build(progress);
 }

@@ -23,6 +23,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -43,12 +44,13 @@ public:
     // After a guest has ended with a reboot: the same one again, from files that are open; it runs. Console, log, disks and forwards stay. Unless it
     // was killed meanwhile: wait() says so. Failure: MemoryNotFound, Internal; then it has ended.
     void restart();
-    // After wait(), when it has crashed: nothing of it runs any more. Writes its report and names it in `end`.
+    // After wait(), when it has crashed: nothing of it runs any more. Writes its report and, if wanted, its memory, and names them in `end`.
     void leave_evidence(GuestEnd& end);
 
     nlohmann::json status() override;
     nlohmann::json stats() override;
     nlohmann::json report() override;
+    void dump(const std::string& path, const DumpProgress& progress) override;
     void stop(std::chrono::seconds patience) override;
     void kill() override;
     std::string logs() override;
@@ -69,10 +71,14 @@ private:
     void pause(); // every CPU, or none and Failure ControlSocket
     void resume();
     void stop_for_good();
+    std::shared_lock<std::shared_mutex> as_it_is(); // no restart meanwhile. Failure: ControlSocket, it is restarting
+    void leave_report(GuestEnd& end);
+    void write_dump(const std::string& path, const DumpProgress& progress); // while it stands still
     void watch();
     Watchdog::Looks look() const;
     void hung(unsigned cpu);
-    nlohmann::json describe(const GuestKernel* kernel); // while it stands still; nullptr: without its CPUs
+    std::vector<co_passage> passages() const;           // while it stands still
+    nlohmann::json describe(const GuestKernel* kernel); // likewise; nullptr: without its CPUs
 
     MachineConfig config_;
     std::string report_path_;
@@ -85,7 +91,7 @@ private:
     unsigned restarts_{};
     std::chrono::steady_clock::time_point asked_until_{}; // the guest is asked to stop
 
-    std::mutex inspection_mutex_; // held while the CPUs are looked at, and while a restart makes them anew
+    std::shared_mutex inspection_mutex_; // shared: who looks at CPUs and memory; exclusive: a restart, which makes them anew
     std::mutex guest_mutex_; // guards guest_, memory_ and loaded_, which a restart changes under the control socket's thread
     std::optional<MachineInputs> inputs_;
     std::optional<Driver> driver_;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-// Machine, the part that looks into the guest: standing still, reports, and the watchdog.
+// Machine, the part that looks into the guest: standing still, reports, dumps, and the watchdog.
 #include "vmm/machine.hpp"
 
 #include "control/last_lines.hpp"
+#include "vmm/inspect/dump_file.hpp"
 #include "vmm/inspect/report.hpp"
+#include "vmm/inspect/vmcore.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include <ctime>
 #include <optional>
 #include <sstream>
+#include <system_error>
 
 namespace colinux {
 
@@ -100,6 +103,14 @@ void Machine::stop_for_good()
     hub_->stop(); // the guest's last words are in the log now
 }
 
+std::vector<co_passage> Machine::passages() const
+{
+    std::vector<co_passage> copies;
+    for (auto& vcpu : vcpus_)
+        copies.push_back(vcpu->file().passage());
+    return copies;
+}
+
 nlohmann::json Machine::describe(const GuestKernel* kernel)
 {
     nlohmann::json report = status();
@@ -107,19 +118,24 @@ nlohmann::json Machine::describe(const GuestKernel* kernel)
     report["cpus"] = nlohmann::json::array();
     if (!kernel)
         return report;
-    std::vector<co_passage> passages;
     std::vector<unsigned> sleeps;
-    for (auto& vcpu : vcpus_) {
-        passages.push_back(vcpu->file().passage());
+    for (auto& vcpu : vcpus_)
         sleeps.push_back(vcpu->file().run_page().sleep);
-    }
-    report["cpus"] = report_cpus(*kernel, memory_, passages, sleeps);
+    report["cpus"] = report_cpus(*kernel, memory_, passages(), sleeps);
     return report;
+}
+
+std::shared_lock<std::shared_mutex> Machine::as_it_is()
+{
+    std::shared_lock lock{inspection_mutex_, std::try_to_lock};
+    if (!lock)
+        throw Failure{ExitCode::ControlSocket, "guest " + config_.name + " reboots: ask again"};
+    return lock;
 }
 
 nlohmann::json Machine::report()
 {
-    std::lock_guard lock{inspection_mutex_};
+    std::shared_lock lock = as_it_is();
     std::optional<GuestKernel> kernel; // before the guest stands still: this takes longest
     if (passage_known_)
         kernel.emplace(loaded_, memory_);
@@ -132,9 +148,45 @@ nlohmann::json Machine::report()
     return report;
 }
 
+void Machine::dump(const std::string& path, const DumpProgress& progress)
+{
+    std::shared_lock lock = as_it_is();
+    StandingStill still{*this};
+    write_dump(path, progress);
+}
+
+void Machine::write_dump(const std::string& path, const DumpProgress& progress)
+{
+    if (!passage_known_)
+        throw Failure{ExitCode::DumpFailed, "the driver is of another build than this program: install both from one"};
+    DumpFile file{path};
+    GuestKernel kernel{loaded_, memory_};
+    std::vector<co_passage> saved = passages();
+    try {
+        if (!write_vmcore(file.fd(), {kernel, memory_, saved}, progress))
+            throw Failure{ExitCode::DumpFailed, "dump " + path + ": abandoned"};
+    } catch (const std::system_error& error) {
+        throw Failure{ExitCode::DumpFailed, "dump " + path + ": " + error.code().message()};
+    }
+    file.complete();
+}
+
 void Machine::leave_evidence(GuestEnd& end)
 {
     stop_for_good();
+    leave_report(end);
+    if (config_.crash_dump.empty())
+        return;
+    try {
+        write_dump(config_.crash_dump, [](std::uint64_t, std::uint64_t) { return true; });
+        end.dump = config_.crash_dump;
+    } catch (const std::exception& error) {
+        end.reason += std::string{" ("} + error.what() + ")";
+    }
+}
+
+void Machine::leave_report(GuestEnd& end)
+{
     try {
         std::optional<GuestKernel> kernel;
         if (passage_known_)
@@ -174,7 +226,7 @@ void Machine::hung(unsigned cpu)
 {
     std::string reason = "CPU " + std::to_string(cpu) + " made no progress with its interrupts off for " +
                          std::to_string(config_.watchdog.seconds) + " seconds";
-    if (config_.watchdog.action == WatchdogConfig::Action::Kill)
+    if (config_.watchdog.action != WatchdogConfig::Action::Report)
         return end({ExitCode::GuestHang, "ended by the watchdog: " + reason});
     try {
         nlohmann::json hang = report();

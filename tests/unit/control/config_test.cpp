@@ -18,6 +18,7 @@ MachineConfig good()
     config.nets = {{{{false, 8080, 80, 0x0a010203}}, true, {0xac100000, 20}, ""}, {.forwards = {}, .tap = "co0"}};
     config.restarts = false;
     config.watchdog = {30, WatchdogConfig::Action::Report};
+    config.crash_dump = "/var/crash/web.vmcore";
     return config;
 }
 
@@ -59,8 +60,20 @@ TEST(Config, SurvivesJson)
     EXPECT_EQ(copy.nets[0].subnet, (Subnet{0xac100000, 20}));
     EXPECT_FALSE(copy.restarts);
     EXPECT_EQ(copy.memory_bytes, config.memory_bytes);
+    EXPECT_EQ(copy.crash_dump, "/var/crash/web.vmcore");
     EXPECT_EQ(copy.watchdog.seconds, 30u);
     EXPECT_EQ(copy.watchdog.action, WatchdogConfig::Action::Report);
+}
+
+TEST(Config, CrashDumpIsAnAbsolutePathAndAWatchdogThatDumpsHasOne)
+{
+    MachineConfig config = good();
+    config.watchdog.action = WatchdogConfig::Action::Dump;
+    EXPECT_EQ(code_of(config), ExitCode::Success);
+    config.crash_dump = "web.vmcore";
+    EXPECT_EQ(code_of(config), ExitCode::Usage);
+    config.crash_dump = "";
+    EXPECT_EQ(code_of(config), ExitCode::Usage);
 }
 
 TEST(Config, MissingKernelHasItsOwnCode)

@@ -114,7 +114,8 @@ TEST(WatchdogText, HasSecondsAndAnAction)
     EXPECT_EQ(parse_watchdog("30").action, WatchdogConfig::Action::Kill);
     EXPECT_EQ(parse_watchdog("5,report").action, WatchdogConfig::Action::Report);
     EXPECT_EQ(watchdog_text(parse_watchdog("5")), "5,kill");
-    for (const char* wrong : {"", "0", "-1", "x", "5,", "5,reset", "5,kill,report", "86401", "4294967296"})
+    EXPECT_EQ(watchdog_text(parse_watchdog("5,dump")), "5,dump");
+    for (const char* wrong : {"", "0", "-1", "x", "5,", "5,reset", "5,kill,dump", "86401", "4294967296"})
         EXPECT_THROW(parse_watchdog(wrong), Failure) << wrong;
 }
 

@@ -28,6 +28,14 @@ public:
     nlohmann::json status() override { return {{"name", "web"}}; }
     nlohmann::json stats() override { throw Failure{ExitCode::Internal, "no stats"}; }
     nlohmann::json report() override { throw std::runtime_error{"a mistake of ours"}; }
+    void dump(const std::string& path, const DumpProgress& progress) override
+    {
+        if (path == "/full")
+            throw Failure{ExitCode::DumpFailed, "no space"};
+        while (progress(1, 2) && path == "/endless") { // until somebody cancels it
+        }
+        dumps++;
+    }
     void stop(std::chrono::seconds) override { stops++; }
     void kill() override { kills++; }
     std::string logs() override { return log; }
@@ -43,7 +51,7 @@ public:
         ::send(connection.get(), text.data(), text.size(), MSG_NOSIGNAL);
     }
 
-    std::atomic<int> stops{}, kills{}, size{};
+    std::atomic<int> stops{}, kills{}, size{}, dumps{};
     std::string log = std::string(3 << 20, 'x');
 };
 
@@ -182,6 +190,39 @@ TEST_F(ControlServerTest, ManyClientsThatGoAtOnce)
     for (int i = 0; i < 200; i++)
         ControlClient{"web"};
     EXPECT_EQ(ControlClient{"web"}.call("status")["name"], "web");
+}
+
+TEST_F(ControlServerTest, DumpTellsItsProgressThenItsEnd)
+{
+    ControlClient client{"web"};
+    nlohmann::json first = client.call({{"call", "dump"}, {"file", "/good"}});
+    EXPECT_EQ(first["event"], "progress");
+    EXPECT_EQ(first["total"], 2);
+    EXPECT_FALSE(client.next_answer().contains("event"));
+    EXPECT_EQ(client.call("status")["name"], "web");
+    EXPECT_THROW(client.call({{"call", "dump"}, {"file", "/full"}}), Failure);
+    EXPECT_THROW(client.call({{"call", "dump"}, {"file", "relative"}}), Failure);
+}
+
+TEST_F(ControlServerTest, DumpEndsWithItsClientAndNobodyElseWaitsForIt)
+{
+    {
+        ControlClient dumper{"web"}, other{"web"};
+        dumper.call({{"call", "dump"}, {"file", "/endless"}});
+        EXPECT_EQ(other.call("status")["name"], "web");
+        EXPECT_THROW(other.call({{"call", "dump"}, {"file", "/second"}}), Failure);
+        EXPECT_EQ(guest_.dumps, 0);
+    }
+    EXPECT_TRUE(eventually([&] { return guest_.dumps == 1; }));
+}
+
+TEST_F(ControlServerTest, DumpIsAbandonedWhenTheGuestEnds)
+{
+    ControlClient dumper{"web"};
+    dumper.call({{"call", "dump"}, {"file", "/endless"}});
+    server_->pause();
+    EXPECT_EQ(guest_.dumps, 1);
+    server_->finish({ExitCode::GuestKilled, "killed"});
 }
 
 TEST_F(ControlServerTest, WaitersHearHowTheGuestEnded)

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmm/inspect/dump_file.hpp"
+
+#include "control/failure.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace colinux {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& path, const std::string& why) { throw Failure{ExitCode::DumpFailed, "dump " + path + ": " + why}; }
+
+std::string folder_of(const std::string& path)
+{
+    std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+} // namespace
+
+void DumpFile::check(const std::string& path)
+{
+    struct stat status;
+    if (lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+        fail(path, "there is something of that name that is no file; give another");
+    if (access(folder_of(path).c_str(), W_OK | X_OK) != 0)
+        fail(path, "no file can be made in " + folder_of(path) + ": " + strerror(errno));
+}
+
+DumpFile::DumpFile(const std::string& path) : path_{path}, partial_{path + ".partial"}
+{
+    check(path);
+    UniqueFd file{open(partial_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)};
+    if (!file)
+        fail(path, "cannot write " + partial_ + ": " + strerror(errno));
+    if (flock(file.get(), LOCK_EX | LOCK_NB) != 0)
+        fail(path, "another dump is being written to it");
+    struct stat status;
+    // Somebody else's, or another name of a file: not ours to write over
+    if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1 || status.st_uid != geteuid())
+        fail(path, partial_ + " is in the way; remove it");
+    if (ftruncate(file.get(), 0) != 0 || fchmod(file.get(), 0600) != 0)
+        fail(path, "cannot write " + partial_ + ": " + strerror(errno));
+    file_ = std::move(file);
+}
+
+DumpFile::~DumpFile()
+{
+    if (file_)
+        unlink(partial_.c_str());
+}
+
+void DumpFile::complete()
+{
+    if (rename(partial_.c_str(), path_.c_str()) != 0)
+        fail(path_, strerror(errno));
+    file_.reset();
+}
+
+} // namespace colinux
