@@ -3,6 +3,7 @@
  * hvc0 on the console ring: the kernel's console and the login terminal, with input and resizing, in every
  * kernel that has the hvc driver built in (all of Debian's), virtio or not.
  */
+#include <linux/console.h>
 #include <linux/tty.h>
 #include <linux/tty_port.h>
 #include <linux/workqueue.h>
@@ -12,6 +13,9 @@
 
 #define TERMINAL 0
 #define OUTPUT_BUFFER_BYTES 1024
+#define CTRL_O 0x0f
+
+extern struct console hvc_console_driver asm("hvc_console") __weak;
 
 static struct hvc_struct *terminal_device;
 
@@ -29,9 +33,22 @@ static void apply_size(struct work_struct *work)
 
 static DECLARE_WORK(size_work, apply_size);
 
+/*
+ * On the kernel's console the hvc driver takes Ctrl-O for the SysRq key: the next key could reboot the guest. Two of them are
+ * one Ctrl-O for the program.
+ */
+static char sysrq_key(void)
+{
+#ifdef CONFIG_MAGIC_SYSRQ
+	if (&hvc_console_driver && hvc_console_driver.index == 0)
+		return CTRL_O;
+#endif
+	return 0;
+}
+
 static co_hvc_result get_chars(u32 terminal, co_hvc_char *text, co_hvc_count count)
 {
-	return co_ring_read((char *)text, count);
+	return co_ring_read((char *)text, count, sysrq_key());
 }
 
 static co_hvc_result put_chars(u32 terminal, const co_hvc_char *text, co_hvc_count count)

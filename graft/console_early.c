@@ -90,17 +90,27 @@ u32 co_ring_write(const char *text, u32 count)
 }
 
 /* One consumer: hvc0's, under its lock */
-u32 co_ring_read(char *text, u32 count)
+u32 co_ring_read(char *text, u32 count, char doubled)
 {
 	const char *input = (const char *)ring + ring->input_offset;
 	u64 tail = ring->input_tail;
-	u32 available = smp_load_acquire(&ring->input_head) - tail, done;
+	u32 available = smp_load_acquire(&ring->input_head) - tail, taken = 0, done = 0;
 
-	count = available > ring->input_size ? 0 : min(count, available);
-	for (done = 0; done < count; done++)
-		text[done] = input[(tail + done) & (ring->input_size - 1)];
-	smp_store_release(&ring->input_tail, tail + count);
-	return count;
+	if (available > ring->input_size)
+		available = 0;
+	while (taken < available && done < count) {
+		char key = input[(tail + taken) & (ring->input_size - 1)];
+
+		if (doubled && key == doubled) {
+			if (done + 2 > count)
+				break;
+			text[done++] = key;
+		}
+		text[done++] = key;
+		taken++;
+	}
+	smp_store_release(&ring->input_tail, tail + taken);
+	return done;
 }
 
 /* The terminal's present size; true when it is another than at the last call */

@@ -90,7 +90,7 @@ void co_spinlocks_init(void);      /* spinlocks.c; more than one vCPU */
 void co_let_through(unsigned int cpu); /* about to start: what it would wait for with interrupts off is said beforehand */
 void co_early_console_init(void);  /* console_early.c */
 u32 co_ring_write(const char *text, u32 count);
-u32 co_ring_read(char *text, u32 count);
+u32 co_ring_read(char *text, u32 count, char doubled); /* each `doubled` comes twice; 0: none */
 bool co_ring_size_changed(u16 *rows, u16 *columns);
 void co_console_instantiate(void); /* console.c */
 int co_console_start(void);        /* device initcall */
