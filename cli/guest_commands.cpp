@@ -3,6 +3,7 @@
 #include "cli/commands.hpp"
 #include "cli/console_session.hpp"
 #include "cli/control_client.hpp"
+#include "cli/guest_commands.hpp"
 #include "control/config_text.hpp"
 #include "control/run_directory.hpp"
 
@@ -150,6 +151,16 @@ std::string how_it_ended(ControlClient& waits)
 }
 
 } // namespace
+
+json guest_status(const std::string& name) { return status_of(name); }
+
+void stop_guest(const std::string& name, unsigned seconds)
+{
+    GuestOptions options;
+    options.name = name;
+    options.timeout = seconds;
+    end_guest(options, "stop");
+}
 
 void add_ps(CLI::App& app, int& exit_code)
 {

@@ -2,6 +2,7 @@
 // `colinux logs`: what a guest has written to its console, from its daemon while it runs, from the file when it has ended.
 #include "cli/commands.hpp"
 #include "cli/control_client.hpp"
+#include "cli/logs.hpp"
 #include "control/config_text.hpp"
 #include "control/last_lines.hpp"
 #include "control/run_directory.hpp"
@@ -135,6 +136,16 @@ int logs(const LogOptions& options)
 }
 
 } // namespace
+
+void follow_log(const std::string& name) noexcept
+{
+    try {
+        ControlClient client{name};
+        follow(client, kAllLines);
+    } catch (const std::exception&) {
+        // it has ended: whoever started it says how
+    }
+}
 
 void add_logs(CLI::App& app, int& exit_code)
 {

@@ -53,6 +53,9 @@ try {
 
     int exit_code = 0;
     colinux::add_run(app, exit_code);
+    colinux::add_definitions(app, exit_code);
+    colinux::add_start(app, exit_code);
+    colinux::add_copies(app, exit_code);
     colinux::add_ps(app, exit_code);
     colinux::add_console(app, exit_code);
     colinux::add_stop_and_kill(app, exit_code);

@@ -3,8 +3,9 @@
 #include "cli/boot_files.hpp"
 #include "cli/commands.hpp"
 #include "cli/console_session.hpp"
-#include "cli/daemon_process.hpp"
+#include "cli/definition_store.hpp"
 #include "cli/json_events.hpp"
+#include "cli/run.hpp"
 #include "cli/stop_signals.hpp"
 #include "control/config_text.hpp"
 
@@ -17,6 +18,14 @@
 #include <optional>
 
 namespace colinux {
+
+struct RunOptions {
+    std::string name, kernel, initrd, append, memory{"512M"}, watchdog, crash_dump;
+    unsigned cpus{1};
+    std::vector<std::string> disks, nets;
+    std::string on_reboot{"restart"};
+    bool detach{}, json{};
+};
 
 namespace {
 
@@ -35,14 +44,6 @@ Examples:
   colinux run --disk debian.raw --watchdog 30 --crash-dump /var/crash/debian.vmcore
   colinux run --disk debian.raw --net slirp,forward=tcp:2222:22,forward=tcp:8080:80
   colinux run --disk debian.raw --net tap=co0)";
-
-struct RunOptions {
-    std::string name, kernel, initrd, append, memory{"512M"}, watchdog, crash_dump;
-    unsigned cpus{1};
-    std::vector<std::string> disks, nets;
-    std::string on_reboot{"restart"};
-    bool detach{}, json{};
-};
 
 // The kernel command line up to the user's own words; later words win in the kernel.
 std::string default_command_line(const std::vector<DiskConfig>& disks)
@@ -77,14 +78,14 @@ private:
 };
 
 // The first disk, which has the root file system, and the kernel where none was named.
-void look_into(MachineConfig& config, const RunOptions& options, std::optional<BootFiles>& boot_files, StopSignals& stop, const Teller& tell)
+void look_into(MachineConfig& config, std::optional<BootFiles>& boot_files, StopSignals& stop, const Teller& tell)
 {
     const DiskConfig& disk = config.disks[0];
     if (!std::filesystem::exists(disk.path))
         throw Failure{ExitCode::DiskMissing, "disk " + disk.path + " is not there: make one with: colinux image create debian " + disk.path +
                                                  " --size 2G"};
     if (!config.kernel.empty()) {
-        if ((" " + options.append).find(" root=") == std::string::npos)
+        if ((" " + config.command_line).find(" root=") == std::string::npos)
             check_root_disk(disk);
         return;
     }
@@ -96,21 +97,14 @@ void look_into(MachineConfig& config, const RunOptions& options, std::optional<B
         config.initrd = boot_files->initrd();
 }
 
-std::uint64_t memory_bytes(const std::string& size, const Teller& tell)
-{
-    std::uint64_t asked = parse_size(size), bytes = round_up_memory(asked);
-    if (bytes != asked)
-        tell("memory " + size + " is rounded up to " + size_text(bytes) + ": a guest has its memory in blocks of 2M");
-    return bytes;
-}
+} // namespace
 
-MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boot_files, StopSignals& stop)
+MachineConfig config_of(const RunOptions& options)
 {
-    Teller tell{options.json, stop};
     MachineConfig config;
     config.name = options.name;
     config.restarts = options.on_reboot == "restart";
-    config.memory_bytes = memory_bytes(options.memory, tell);
+    config.memory_bytes = parse_size(options.memory);
     config.vcpus = options.cpus;
     for (const std::string& disk : options.disks) {
         config.disks.push_back(parse_disk(disk));
@@ -123,20 +117,31 @@ MachineConfig configure(const RunOptions& options, std::optional<BootFiles>& boo
             config.nets.push_back(parse_net(net));
     config.kernel = absolute(options.kernel);
     config.initrd = absolute(options.initrd);
-    if (!config.disks.empty())
-        look_into(config, options, boot_files, stop, tell);
-    config.command_line = default_command_line(config.disks) + (options.append.empty() ? "" : " " + options.append);
+    config.command_line = options.append;
     if (!options.watchdog.empty())
         config.watchdog = parse_watchdog(options.watchdog);
     config.crash_dump = absolute(options.crash_dump);
-    check_config(config);
     return config;
 }
 
-int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, StopSignals& stop)
+namespace {
+
+void complete(MachineConfig& config, std::optional<BootFiles>& boot_files, StopSignals& stop, const Teller& tell)
 {
-    Teller tell{json, stop};
-    if (!json) {
+    std::uint64_t asked = config.memory_bytes;
+    config.memory_bytes = round_up_memory(asked);
+    if (config.memory_bytes != asked)
+        tell("memory " + size_text(asked) + " is rounded up to " + size_text(config.memory_bytes) + ": a guest has its memory in blocks of 2M");
+    if (!config.disks.empty())
+        look_into(config, boot_files, stop, tell);
+    config.command_line = default_command_line(config.disks) + (config.command_line.empty() ? "" : " " + config.command_line);
+    check_config(config);
+}
+
+int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, const RunMode& mode, StopSignals& stop)
+{
+    Teller tell{mode.json, stop};
+    if (mode.console && !mode.json) {
         try {
             ConsoleSession console{ready.name, stop, [&] { daemon.ask_to_end(); }};
             if (console.run() == ConsoleSession::Outcome::Detached) {
@@ -150,10 +155,10 @@ int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, St
         }
     }
     GuestEnd end = daemon.wait_until_ended([&] {
-        if (json)
+        if (mode.json)
             print_event({{"event", "restarted"}}, stop);
     });
-    if (json) {
+    if (mode.json) {
         nlohmann::json event = end_fields(end);
         event["event"] = "ended";
         print_event(event, stop);
@@ -169,32 +174,43 @@ int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, bool json, St
 
 int run(const RunOptions& options)
 {
-    StopSignals stop; // first of all: from here on there is something to take back
-    std::optional<BootFiles> boot_files;
-    MachineConfig config = configure(options, boot_files, stop);
-    stop.check();
-    DaemonProcess daemon{config, stop};
-    DaemonProcess::Ready ready = daemon.wait_until_ready(Teller{options.json, stop});
-    boot_files.reset();
-    if (config.watchdog.seconds != 0 && sysconf(_SC_NPROCESSORS_ONLN) == 1)
-        Teller{options.json, stop}("warning: this host has one CPU: --watchdog cannot see a guest that spins with its interrupts off");
-    if (options.json)
-        print_event({{"event", "ready"}, {"name", ready.name}, {"pid", ready.pid}}, stop);
-    if (!options.detach)
-        return stay(daemon, ready, options.json, stop);
-    if (!options.json)
-        write_unless_stopped(STDOUT_FILENO, ready.name + "\n", stop);
-    return 0;
+    if (!options.name.empty() && DefinitionStore{}.contains(options.name))
+        throw Failure{ExitCode::NameTaken, "a guest named '" + options.name + "' is defined: choose another --name, or: colinux start " + options.name};
+    RunMode mode;
+    mode.detach = options.detach;
+    mode.json = options.json;
+    return run_guest(config_of(options), mode);
 }
 
 } // namespace
 
-void add_run(CLI::App& app, int& exit_code)
+int run_guest(MachineConfig config, const RunMode& mode)
+{
+    StopSignals stop; // first of all: from here on there is something to take back
+    Teller tell{mode.json, stop};
+    std::optional<BootFiles> boot_files;
+    complete(config, boot_files, stop, tell);
+    stop.check();
+    DaemonProcess daemon{config, stop};
+    DaemonProcess::Ready ready = daemon.wait_until_ready(tell);
+    boot_files.reset();
+    if (config.watchdog.seconds != 0 && sysconf(_SC_NPROCESSORS_ONLN) == 1)
+        tell("warning: this host has one CPU: --watchdog cannot see a guest that spins with its interrupts off");
+    if (mode.on_ready)
+        mode.on_ready(ready);
+    if (mode.json)
+        print_event({{"event", "ready"}, {"name", ready.name}, {"pid", ready.pid}}, stop);
+    if (!mode.detach)
+        return stay(daemon, ready, mode, stop);
+    if (!mode.json)
+        write_unless_stopped(STDOUT_FILENO, ready.name + "\n", stop);
+    return 0;
+}
+
+std::shared_ptr<RunOptions> add_guest_options(CLI::App& app)
 {
     auto options = std::make_shared<RunOptions>();
-    CLI::App* command = app.add_subcommand("run", "Start a guest");
-    command->footer(kExamples);
-    command->add_option("--name", options->name, "name of the guest (default: the first free of guest1, guest2, ...)");
+    CLI::App* command = &app;
     command->add_option("--kernel", options->kernel, "the distribution's vmlinuz (default: the newest of the first disk)");
     command->add_option("--initrd", options->initrd, "its initramfs");
     command->add_option("--append", options->append,
@@ -213,6 +229,15 @@ void add_run(CLI::App& app, int& exit_code)
         ->type_name("SECONDS[,kill|dump|report]");
     command->add_option("--crash-dump", options->crash_dump, "write the memory of a guest that panics, hangs or faults there, for crash and gdb")
         ->type_name("FILE");
+    return options;
+}
+
+void add_run(CLI::App& app, int& exit_code)
+{
+    CLI::App* command = app.add_subcommand("run", "Start a guest that is not written down");
+    std::shared_ptr<RunOptions> options = add_guest_options(*command);
+    command->footer(kExamples);
+    command->add_option("--name", options->name, "name of the guest (default: the first free of guest1, guest2, ...)");
     command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");
     command->add_flag("--json", options->json, "no console: print what happens as JSON lines");
     command->callback([options, &exit_code] { exit_code = run(*options); });

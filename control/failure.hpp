@@ -48,6 +48,11 @@ enum class ExitCode : int {
     StopIgnored = 65,   // the guest has not shut down in the time that `stop` gave it
     BuildFailed = 70,   // graft or image build
     DumpFailed = 71,    // its file cannot be written
+    // guests that are written down
+    DefinitionInvalid = 80, // FILE:LINE:COLUMN: what is wrong there
+    GuestRuns = 81,         // what is done with a guest that does not run only
+    NotSaved = 82,          // a definition, or the copy of a disk, cannot be written
+    NotHere = 83,           // something of the original's colinux-daemon that this host cannot do
     Internal = 99,
 };
 

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "cli/definition_keys.hpp"
+
+#include "control/config_text.hpp"
+#include "control/failure.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace colinux {
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) { throw Failure{ExitCode::Usage, what}; }
+
+const std::string& text_in(const DefinitionValue& value)
+{
+    const std::string& text = std::get<std::string>(value);
+    if (std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+        refuse("has a control character in it");
+    return text;
+}
+
+template <typename Owner>
+DefinitionKey<Owner> text(std::string_view name, std::string Owner::*member, std::string_view expected)
+{
+    return {name, ValueKind::Text, expected, [=](Owner& owner, const DefinitionValue& value) { owner.*member = text_in(value); },
+            [=](const Owner& owner) { return DefinitionValue{owner.*member}; }};
+}
+
+template <typename Owner>
+DefinitionKey<Owner> path(std::string_view name, std::string Owner::*member, std::string_view expected)
+{
+    auto read = [=](Owner& owner, const DefinitionValue& value) {
+        owner.*member = text_in(value);
+        if (const std::string& file = owner.*member; !file.empty() && !file.starts_with('/'))
+            refuse("'" + file + "' does not begin with '/': guests are started from any folder");
+    };
+    return {name, ValueKind::Text, expected, read, [=](const Owner& owner) { return DefinitionValue{owner.*member}; }};
+}
+
+template <typename Owner>
+DefinitionKey<Owner> size(std::string_view name, std::uint64_t Owner::*member, std::string_view expected)
+{
+    return {name, ValueKind::Text, expected, [=](Owner& owner, const DefinitionValue& value) { owner.*member = parse_size(text_in(value)); },
+            [=](const Owner& owner) { return DefinitionValue{size_text(owner.*member)}; }};
+}
+
+template <typename Owner, typename Number>
+DefinitionKey<Owner> number(std::string_view name, Number Owner::*member, std::string_view expected)
+{
+    auto read = [=](Owner& owner, const DefinitionValue& value) {
+        std::int64_t given = std::get<std::int64_t>(value);
+        if (given < 0 || static_cast<std::uint64_t>(given) > std::numeric_limits<Number>::max())
+            refuse(std::to_string(given) + " is out of range");
+        owner.*member = static_cast<Number>(given);
+    };
+    return {name, ValueKind::Number, expected, read, [=](const Owner& owner) { return DefinitionValue{static_cast<std::int64_t>(owner.*member)}; }};
+}
+
+template <typename Owner>
+DefinitionKey<Owner> flag(std::string_view name, bool Owner::*member)
+{
+    return {name, ValueKind::Flag, "true or false", [=](Owner& owner, const DefinitionValue& value) { owner.*member = std::get<bool>(value); },
+            [=](const Owner& owner) { return DefinitionValue{owner.*member}; }};
+}
+
+void read_format(DiskConfig& disk, const DefinitionValue& value)
+{
+    const std::string& format = text_in(value);
+    if (format != "raw" && format != "auto")
+        refuse("'" + format + "': expected \"auto\" (a raw image; what looks like another format is refused) or \"raw\" (raw whatever it looks like)");
+    disk.raw = format == "raw";
+}
+
+DefinitionValue write_format(const DiskConfig& disk) { return std::string{disk.raw ? "raw" : "auto"}; }
+
+void read_net_type(NetConfig&, const DefinitionValue& value)
+{
+    if (std::get<std::string>(value) != "slirp")
+        refuse("'" + text_in(value) + "': expected \"slirp\"");
+}
+
+DefinitionValue write_net_type(const NetConfig&) { return std::string{"slirp"}; }
+
+void read_forwards(NetConfig& net, const DefinitionValue& value)
+{
+    net.forwards.clear();
+    for (const std::string& forward : std::get<std::vector<std::string>>(value)) {
+        if (forward.find(',') != std::string::npos)
+            refuse("'" + forward + "': one forward in each text, as [\"tcp:2222:22\", \"tcp:8080:80\"]");
+        net.forwards.push_back(parse_net("slirp,forward=" + forward).forwards.at(0));
+    }
+}
+
+DefinitionValue write_forwards(const NetConfig& net)
+{
+    std::vector<std::string> forwards;
+    for (const PortForward& forward : net.forwards)
+        forwards.push_back((forward.udp ? "udp:" : "tcp:") + std::to_string(forward.host_port) + ":" + std::to_string(forward.guest_port));
+    return forwards;
+}
+
+} // namespace
+
+nlohmann::json json_value(const DefinitionValue& value)
+{
+    return std::visit([](const auto& known) { return nlohmann::json(known); }, value);
+}
+
+std::string toml_value(const DefinitionValue& value)
+{
+    try {
+        return json_value(value).dump(); // JSON's texts, numbers and lists of texts are TOML's, too
+    } catch (const nlohmann::json::exception&) {
+        refuse("a text is not UTF-8: the file would be no TOML");
+    }
+}
+
+const std::vector<DefinitionKey<MachineConfig>>& machine_keys()
+{
+    static const std::vector<DefinitionKey<MachineConfig>> keys{
+        path("kernel", &MachineConfig::kernel, "a file name, as \"/boot/vmlinuz\""),
+        path("initrd", &MachineConfig::initrd, "a file name, as \"/boot/initrd.img\""),
+        text("append", &MachineConfig::command_line, "words for the kernel command line, as \"quiet\""),
+        size("memory", &MachineConfig::memory_bytes, "a size, as \"512M\""),
+        number("cpus", &MachineConfig::vcpus, "a number, as 2"),
+    };
+    return keys;
+}
+
+const std::vector<DefinitionKey<GuestDefinition>>& definition_keys()
+{
+    static const std::vector<DefinitionKey<GuestDefinition>> keys{
+        flag("autostart", &GuestDefinition::autostart),
+    };
+    return keys;
+}
+
+const std::vector<DefinitionKey<DiskConfig>>& disk_keys()
+{
+    static const std::vector<DefinitionKey<DiskConfig>> keys{
+        path("path", &DiskConfig::path, "a file name, as \"/srv/debian.raw\""),
+        flag("read_only", &DiskConfig::read_only),
+        number("partition", &DiskConfig::partition, "a number, as 1; 0: the whole disk"),
+        {"format", ValueKind::Text, "\"auto\" or \"raw\"", read_format, write_format},
+    };
+    return keys;
+}
+
+const std::vector<DefinitionKey<NetConfig>>& net_keys()
+{
+    static const std::vector<DefinitionKey<NetConfig>> keys{
+        {"type", ValueKind::Text, "\"slirp\"", read_net_type, write_net_type},
+        {"forward", ValueKind::List, "a list, as [\"tcp:2222:22\"]", read_forwards, write_forwards},
+    };
+    return keys;
+}
+
+} // namespace colinux
