@@ -100,9 +100,11 @@ int run(const OriginalOptions& options)
 void install(const OriginalOptions& options)
 {
     check_new_name(options.service);
-    std::string text = definition_toml({options.config, true});
+    GuestDefinition definition{options.config, true};
+    check_definition(definition);
+    std::string text = definition_toml(definition);
     DefinitionStore store;
-    parse_definition(text, options.service);
+    parse_definition(text, store.path(options.service));
     UniqueFd lock = store.lock();
     store.create(options.service, text);
     std::cout << store.path(options.service) << "\n";

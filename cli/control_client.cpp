@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli/control_client.hpp"
 
+#include "cli/definition_store.hpp"
 #include "control/config_text.hpp"
 #include "control/run_directory.hpp"
 
@@ -47,11 +48,15 @@ ControlClient::ControlClient(const std::string& name, std::chrono::milliseconds 
         throw Failure{ExitCode::NotRoot, path + " may be used by root only: run this as root"};
     if (errno == EAGAIN)
         throw NotAnswering{name}; // so many wait already that no more may
-    if ((errno == ENOENT || errno == ECONNREFUSED) && directory.is_taken(name))
+    int error = errno;
+    bool nobody = error == ENOENT || error == ECONNREFUSED;
+    if (nobody && directory.is_taken(name))
         throw Failure{ExitCode::NameUnknown, "guest '" + name + "' is still starting"};
-    if (errno == ENOENT || errno == ECONNREFUSED)
+    if (nobody && DefinitionStore{}.contains(name))
+        throw Failure{ExitCode::NameUnknown, "guest '" + name + "' does not run; start it: colinux start " + name};
+    if (nobody)
         throw Failure{ExitCode::NameUnknown, "no guest named '" + name + "' (" + known_names(directory) + ")"};
-    throw Failure{ExitCode::ControlSocket, path + ": " + strerror(errno)};
+    throw Failure{ExitCode::ControlSocket, path + ": " + strerror(error)};
 }
 
 nlohmann::json ControlClient::call(const nlohmann::json& request)

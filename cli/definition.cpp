@@ -64,6 +64,14 @@ GuestDefinition parse_definition(std::string_view toml, const std::string& file)
     return std::move(read.definition);
 }
 
+void check_definition(const GuestDefinition& definition)
+{
+    MachineConfig whole = definition.machine;
+    if (whole.kernel.empty() && !whole.disks.empty())
+        whole.kernel = "/the/first/disk's";
+    check_config(whole);
+}
+
 std::string definition_toml(const GuestDefinition& definition, bool whole)
 {
     std::string text = lines(machine_keys(), definition.machine, whole) + lines(definition_keys(), definition, whole);

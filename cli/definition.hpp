@@ -24,6 +24,9 @@ std::vector<std::string> definition_problems(std::string_view toml, const std::s
 // Failure: DefinitionInvalid, the first of the problems.
 GuestDefinition parse_definition(std::string_view toml, const std::string& file);
 
+// As check_config(); the kernel may be the first disk's.
+void check_definition(const GuestDefinition& definition);
+
 // What parse_definition() reads; what is as by default is left out, unless `whole`.
 std::string definition_toml(const GuestDefinition& definition, bool whole = false);
 nlohmann::json definition_json(const GuestDefinition& definition);

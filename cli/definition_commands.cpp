@@ -52,15 +52,17 @@ void create(const std::string& name, const RunOptions& options, bool autostart)
 {
     check_new_name(name);
     DefinitionStore store;
-    std::string text = definition_toml({config_of(options), autostart});
-    parse_definition(text, name);
+    GuestDefinition definition{config_of(options), autostart};
+    check_definition(definition);
+    std::string text = definition_toml(definition);
+    parse_definition(text, store.path(name));
     UniqueFd lock = store.lock();
     store.create(name, text);
 }
 
-json summary(const DefinitionStore& store, const std::string& name)
+json summary(const DefinitionStore& store, const std::string& name, bool runs)
 {
-    json one{{"name", name}, {"state", RunDirectory{}.is_taken(name) ? "running" : "stopped"}};
+    json one{{"name", name}, {"state", runs ? "running" : "stopped"}};
     try {
         GuestDefinition definition = store.load(name);
         one.update({{"memory_bytes", definition.machine.memory_bytes}, {"cpus", definition.machine.vcpus}, {"autostart", definition.autostart}});
@@ -77,8 +79,9 @@ void list(bool as_json)
 {
     DefinitionStore store;
     json all = json::array();
+    std::vector<std::string> running = RunDirectory{}.names();
     for (const std::string& name : store.names())
-        all.push_back(summary(store, name));
+        all.push_back(summary(store, name, std::ranges::binary_search(running, name)));
     if (as_json) {
         std::cout << all.dump(2, ' ', false, json::error_handler_t::replace) << "\n";
         return;

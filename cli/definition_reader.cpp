@@ -162,11 +162,8 @@ private:
     // What only the whole can tell: each kind of it belongs to one key
     void check(const toml::table& root)
     {
-        MachineConfig whole = result_.definition.machine;
-        if (whole.kernel.empty() && !whole.disks.empty())
-            whole.kernel = "/the/first/disk's";
         try {
-            check_config(whole);
+            check_definition(result_.definition);
         } catch (const Failure& failure) {
             const char* key = failure.code() == ExitCode::MemorySize ? "memory"
                               : failure.code() == ExitCode::CpuCount ? "cpus"

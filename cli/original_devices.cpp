@@ -52,7 +52,9 @@ void add(std::map<unsigned, Device>& devices, const std::string& kind, unsigned 
 // tcp:HOST:GUEST[:COUNT]
 void add_redirection(NetConfig& net, const std::string& option, const std::string& text)
 {
-    std::size_t count_at = text.find(':', std::min(text.find(':', std::min(text.find(':'), text.size() - 1) + 1), text.size() - 1) + 1);
+    std::size_t count_at = text.find(':');
+    for (int i = 0; i < 2 && count_at != std::string::npos; i++)
+        count_at = text.find(':', count_at + 1);
     std::optional<unsigned> count = count_at == std::string::npos ? std::optional{1u} : whole_number(text.substr(count_at + 1));
     PortForward first;
     try {

@@ -106,8 +106,8 @@ TEST_F(DefinitionCommands, CreateRefusesNamesThatAreTakenOrBad)
     EXPECT_EQ(file("web"), "mine");
     EXPECT_EQ(colinux({"create", "../web", "--disk", "/d"}), ExitCode::Usage);
     EXPECT_EQ(colinux({"create", "guest1", "--disk", "/d"}), ExitCode::Usage);
-    EXPECT_EQ(colinux({"create", "other"}), ExitCode::DefinitionInvalid); // neither kernel nor disk
-    EXPECT_EQ(colinux({"create", "other", "--disk", "/d", "--memory", "8M"}), ExitCode::DefinitionInvalid);
+    EXPECT_EQ(colinux({"create", "other"}), ExitCode::KernelMissing); // neither kernel nor disk
+    EXPECT_EQ(colinux({"create", "other", "--disk", "/d", "--memory", "8M"}), ExitCode::MemorySize);
     EXPECT_EQ(files(DefinitionStore{}.folder()), 1u);
 }
 
