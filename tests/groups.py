@@ -75,6 +75,7 @@ system legacy_drivers
 system host_goes_down
 system eight_cpus
 payload debug_flood
+system named_guests
 system disk_content
 system disk_kernel
 system guest_sleep
