@@ -69,6 +69,7 @@ void check_definition(const GuestDefinition& definition)
     MachineConfig whole = definition.machine;
     if (whole.kernel.empty() && !whole.disks.empty())
         whole.kernel = "/the/first/disk's";
+    whole.memory_bytes = round_up_memory(whole.memory_bytes); // as when it is started
     check_config(whole);
 }
 

@@ -75,13 +75,39 @@ void read_format(DiskConfig& disk, const DefinitionValue& value)
 
 DefinitionValue write_format(const DiskConfig& disk) { return std::string{disk.raw ? "raw" : "auto"}; }
 
-void read_net_type(NetConfig&, const DefinitionValue& value)
+// On one of the host's or, without "tap=", on libslirp: as for `run`
+void read_net_type(NetConfig& net, const DefinitionValue& value)
 {
-    if (std::get<std::string>(value) != "slirp")
-        refuse("'" + text_in(value) + "': expected \"slirp\"");
+    const std::string& type = text_in(value);
+    if (type != "slirp" && !(type.starts_with("tap=") && type.size() > 4))
+        refuse("'" + type + "': expected \"slirp\" or \"tap=INTERFACE\"");
+    net.tap = type == "slirp" ? "" : type.substr(4);
 }
 
-DefinitionValue write_net_type(const NetConfig&) { return std::string{"slirp"}; }
+DefinitionValue write_net_type(const NetConfig& net) { return net.tap.empty() ? "slirp" : "tap=" + net.tap; }
+
+void read_subnet(NetConfig& net, const DefinitionValue& value) { net.subnet = parse_subnet(text_in(value)); }
+DefinitionValue write_subnet(const NetConfig& net) { return subnet_text(net.subnet); }
+
+void read_on_reboot(MachineConfig& machine, const DefinitionValue& value)
+{
+    const std::string& action = text_in(value);
+    if (action != "restart" && action != "exit")
+        refuse("'" + action + "': expected \"restart\" or \"exit\"");
+    machine.restarts = action == "restart";
+}
+
+DefinitionValue write_on_reboot(const MachineConfig& machine) { return std::string{machine.restarts ? "restart" : "exit"}; }
+
+void read_watchdog(MachineConfig& machine, const DefinitionValue& value)
+{
+    machine.watchdog = text_in(value).empty() ? WatchdogConfig{} : parse_watchdog(text_in(value));
+}
+
+DefinitionValue write_watchdog(const MachineConfig& machine)
+{
+    return machine.watchdog.seconds == 0 ? std::string{} : watchdog_text(machine.watchdog);
+}
 
 void read_forwards(NetConfig& net, const DefinitionValue& value)
 {
@@ -97,7 +123,8 @@ DefinitionValue write_forwards(const NetConfig& net)
 {
     std::vector<std::string> forwards;
     for (const PortForward& forward : net.forwards)
-        forwards.push_back((forward.udp ? "udp:" : "tcp:") + std::to_string(forward.host_port) + ":" + std::to_string(forward.guest_port));
+        forwards.push_back((forward.udp ? "udp:" : "tcp:") + (forward.address == PortForward{}.address ? "" : address_text(forward.address) + ":") +
+                           std::to_string(forward.host_port) + ":" + std::to_string(forward.guest_port));
     return forwards;
 }
 
@@ -125,6 +152,9 @@ const std::vector<DefinitionKey<MachineConfig>>& machine_keys()
         text("append", &MachineConfig::command_line, "words for the kernel command line, as \"quiet\""),
         size("memory", &MachineConfig::memory_bytes, "a size, as \"512M\""),
         number("cpus", &MachineConfig::vcpus, "a number, as 2"),
+        {"on_reboot", ValueKind::Text, "\"restart\" or \"exit\"", read_on_reboot, write_on_reboot},
+        {"watchdog", ValueKind::Text, "\"SECONDS[,kill|dump|report]\"", read_watchdog, write_watchdog},
+        path("crash_dump", &MachineConfig::crash_dump, "a file name, as \"/var/crash/web.vmcore\""),
     };
     return keys;
 }
@@ -151,7 +181,9 @@ const std::vector<DefinitionKey<DiskConfig>>& disk_keys()
 const std::vector<DefinitionKey<NetConfig>>& net_keys()
 {
     static const std::vector<DefinitionKey<NetConfig>> keys{
-        {"type", ValueKind::Text, "\"slirp\"", read_net_type, write_net_type},
+        {"type", ValueKind::Text, "\"slirp\" or \"tap=INTERFACE\"", read_net_type, write_net_type},
+        {"subnet", ValueKind::Text, "a network, as \"10.0.2.0/24\"", read_subnet, write_subnet},
+        flag("host_loopback", &NetConfig::host_loopback),
         {"forward", ValueKind::List, "a list, as [\"tcp:2222:22\"]", read_forwards, write_forwards},
     };
     return keys;

@@ -192,7 +192,7 @@ void add_console(CLI::App& app, int& exit_code)
         if (console.run() == ConsoleSession::Outcome::Detached)
             std::cerr << "\ncolinux: left the console of " << options->name << ", which runs on; return with: colinux console " << options->name << "\n";
         else
-            std::cerr << "\ncolinux: guest " << options->name << " has ended: " << how_it_ended(end) << "\n";
+            std::cerr << "\ncolinux: guest " + options->name + " has ended: " + how_it_ended(end) + "\n"; // in one piece: others may write, too
         exit_code = 0;
     });
 }

@@ -147,8 +147,15 @@ void OriginalDevices::take_net(unsigned number, const std::string& value)
     std::vector<std::string> parts = original_parts(value);
     bool extra = parts.size() > 3;
     parts.resize(3);
+    if (parts[0] == "tuntap" && !parts[1].empty() && !extra) {
+        if (!parts[2].empty())
+            notes_.push_back(option + ": the address " + parts[2] + " is not taken: a card's follows from the guest's name");
+        NetConfig net;
+        net.tap = parts[1];
+        return add(nets_, "eth", number, kEthNumbers, std::move(net));
+    }
     if (parts[0] == "tuntap" || parts[0] == "pcap-bridge" || parts[0] == "ndis-bridge")
-        not_here(option + "=" + value + ": only slirp is here; take " + option + "=slirp,,tcp:HOST_PORT:GUEST_PORT");
+        not_here(option + "=" + value + ": only slirp and tuntap with the name of an interface are here; take " + option + "=slirp,,tcp:HOST_PORT:GUEST_PORT or " + option + "=tuntap,INTERFACE");
     if (parts[0] != "slirp")
         refuse(option + ": '" + parts[0] + "': expected slirp, tuntap, pcap-bridge or ndis-bridge");
     if (extra)

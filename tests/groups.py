@@ -51,6 +51,7 @@ system two_guests
 payload faults
 system daemon_signals
 system disk_busy
+system guest_reboot
 system guest_clock
 system host_suspend
 system scheduling

@@ -96,7 +96,7 @@ TEST(Definition, UnknownKeysAreToldWithTheNearestKnownOne)
     EXPECT_EQ(problems(with_disk("memroy = \"1G\"")), Problems{"web.toml:1:1: unknown key 'memroy'; is 'memory' meant?"});
     EXPECT_EQ(problems("[[disk]]\npath = \"/d\"\n  readonly = true"), Problems{"web.toml:3:3: unknown key 'readonly'; is 'read_only' meant?"});
     EXPECT_EQ(problems(with_disk("colour = 1")),
-              Problems{"web.toml:1:1: unknown key 'colour'; known are: kernel, initrd, append, memory, cpus, autostart, disk, net"});
+              Problems{"web.toml:1:1: unknown key 'colour'; known are: kernel, initrd, append, memory, cpus, on_reboot, watchdog, crash_dump, autostart, disk, net"});
 }
 
 TEST(Definition, WrongKindsOfValuesAreTold)
@@ -120,7 +120,7 @@ TEST(Definition, BadValuesAreTold)
     EXPECT_EQ(problems("kernel = \"/a\\u0000b\""), Problems{"web.toml:1:10: kernel: has a control character in it"});
     EXPECT_EQ(problems("[[disk]]\nread_only = true"), Problems{"web.toml:1:1: a disk without path = \"FILE\""});
     EXPECT_EQ(problems("").at(0).substr(0, 25), "web.toml:1:1: no kernel: ");
-    EXPECT_EQ(problems(with_disk("") + "[[net]]\ntype = \"tap\""), Problems{"web.toml:5:8: type: 'tap': expected \"slirp\""});
+    EXPECT_EQ(problems(with_disk("") + "[[net]]\ntype = \"tap\""), Problems{"web.toml:5:8: type: 'tap': expected \"slirp\" or \"tap=INTERFACE\""});
 }
 
 TEST(Definition, SamePortTwiceIsTold)
@@ -159,6 +159,22 @@ TEST(Nearest, IsWhatIsFewestLettersAway)
     EXPECT_EQ(nearest("partition", words), "");
     EXPECT_EQ(nearest("", words), "");
     EXPECT_EQ(nearest(std::string(100'000, 'm'), words), "");
+}
+
+TEST(Definition, WhatRunTakesIsWrittenAndReadAgain)
+{
+    MachineConfig machine;
+    machine.kernel = "/boot/vmlinuz";
+    machine.restarts = false;
+    machine.watchdog = {30, WatchdogConfig::Action::Dump};
+    machine.crash_dump = "/var/crash/web.vmcore";
+    machine.nets.resize(2);
+    machine.nets[0].tap = "co0";
+    machine.nets[1].host_loopback = true;
+    machine.nets[1].subnet = {0x0a010000, 16};
+    machine.nets[1].forwards = {{false, 8080, 80, 0x0a020304}};
+    MachineConfig copy = parse_definition(definition_toml({machine, false}), "web.toml").machine;
+    EXPECT_EQ(config_to_json(copy), config_to_json(machine));
 }
 
 } // namespace

@@ -167,6 +167,13 @@ TEST(OriginalOptions, Redirections)
     EXPECT_NE(refusal({"eth16=slirp"}), "taken");
 }
 
+TEST(OriginalOptions, TuntapWithANameIsATapOfTheHost)
+{
+    OriginalOptions options = parse({"kernel=vmlinux", "eth0=tuntap,co0,00:11:22:33:44:55"});
+    EXPECT_EQ(options.config.nets.at(0).tap, "co0");
+    EXPECT_EQ(options.notes.size(), 1u);
+}
+
 TEST(OriginalOptions, PartsBetweenCommas)
 {
     EXPECT_EQ(original_parts("tuntap,\"Local, Area\",00:11"), (Words{"tuntap", "Local, Area", "00:11"}));
