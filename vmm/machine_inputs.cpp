@@ -41,18 +41,33 @@ Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_co
 
 MachineInputs::MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console)
     : devices{make_devices(config, second_console)},
-      kernel{read_kernel_file(config.kernel, KernelCache::of_this_host())},
-      graft{find_graft(KernelImage::from(kernel, config.kernel).release())},
-      config_{config}
+      config_{config},
+      kernel_{read_kernel_file(config.kernel, KernelCache::of_this_host())},
+      checked_{KernelImage::from(kernel_, config.kernel)},
+      graft{find_graft(checked_->release())}
 {
-    if (!config.initrd.empty())
-        initrd_ = open_to_read(config.initrd, "initrd", ExitCode::InitrdUnfit);
-    initrd();
+    if (config.initrd.empty())
+        return;
+    initrd_file_ = open_to_read(config.initrd, "initrd", ExitCode::InitrdUnfit);
+    checked_initrd_ = read_initrd(initrd_file_.get(), config.initrd);
 }
 
-std::vector<std::byte> MachineInputs::initrd() const
+KernelImage MachineInputs::kernel_image()
 {
-    return initrd_ ? read_initrd(initrd_.get(), config_.initrd) : std::vector<std::byte>{};
+    if (!checked_)
+        return KernelImage::from(kernel_, config_.kernel);
+    KernelImage image = std::move(*checked_);
+    checked_.reset();
+    return image;
+}
+
+std::vector<std::byte> MachineInputs::initrd()
+{
+    if (!checked_initrd_)
+        return initrd_file_ ? read_initrd(initrd_file_.get(), config_.initrd) : std::vector<std::byte>{};
+    std::vector<std::byte> initrd = std::move(*checked_initrd_);
+    checked_initrd_.reset();
+    return initrd;
 }
 
 } // namespace colinux

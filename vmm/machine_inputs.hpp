@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace colinux {
@@ -23,15 +24,21 @@ struct MachineInputs {
     MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console);
 
     std::vector<std::unique_ptr<VirtioDevice>> devices; // disks first, so that the first one is /dev/vda
-    KernelFile kernel; // a mapping of the cache's file, nearly always
-    GraftObject graft;
-
-    KernelImage kernel_image() const { return KernelImage::from(kernel, config_.kernel); }
-    std::vector<std::byte> initrd() const; // may be empty
-
 private:
     const MachineConfig& config_;
-    UniqueFd initrd_;
+    KernelFile kernel_;                  // a mapping of the cache's file, nearly always
+    std::optional<KernelImage> checked_; // for the first boot: its symbols cost a fifth of a start
+
+public:
+    GraftObject graft;
+
+    // What the next boot is made from; large, so nothing here keeps them meanwhile.
+    KernelImage kernel_image();
+    std::vector<std::byte> initrd(); // may be empty
+
+private:
+    UniqueFd initrd_file_;
+    std::optional<std::vector<std::byte>> checked_initrd_;
 };
 
 } // namespace colinux
