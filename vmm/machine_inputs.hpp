@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // MachineInputs: everything that a guest is made from, opened and checked before the driver is asked for
-// anything: so a wrong file name costs nothing and leaves nothing behind. A guest that reboots is made from them again, by a daemon
-// that may open nothing any more.
+// anything: so a wrong file name costs nothing and leaves nothing behind. A guest that reboots is made from them again: whatever became
+// of the files' names meanwhile.
 #pragma once
 
 #include "control/config.hpp"
