@@ -13,6 +13,7 @@ namespace colinux {
 void add_run(CLI::App& app, int& exit_code);
 void add_definitions(CLI::App& app, int& exit_code);
 void add_start(CLI::App& app, int& exit_code);
+void add_service(CLI::App& app, int& exit_code);
 void add_copies(CLI::App& app, int& exit_code);
 void add_ps(CLI::App& app, int& exit_code);
 void add_console(CLI::App& app, int& exit_code);

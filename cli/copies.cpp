@@ -4,6 +4,7 @@
 #include "cli/copies.hpp"
 #include "cli/definition_store.hpp"
 #include "cli/disk_copy.hpp"
+#include "cli/service.hpp"
 #include "cli/stop_signals.hpp"
 #include "control/run_directory.hpp"
 
@@ -114,6 +115,7 @@ void rename_guest(const std::string& name, const std::string& new_name)
     std::string text = store.text(name), from = store.state_folder(name), to = store.state_folder(new_name);
     GuestDefinition definition = store.load(name);
     refuse_taken(store, new_name);
+    refuse_service(name, "rename");
     NameClaim held = claim(name, "rename"), new_held = claim(new_name, "rename");
     for (std::size_t i = 0; i < definition.machine.disks.size(); i++) {
         const std::string& path = definition.machine.disks[i].path;
@@ -144,6 +146,7 @@ void remove_guest(const std::string& name, bool disks)
     DefinitionStore store;
     UniqueFd lock = store.lock();
     store.text(name); // is there
+    refuse_service(name, "rm");
     NameClaim held = claim(name, "rm");
     store.remove(name);
     std::error_code error;

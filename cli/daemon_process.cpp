@@ -80,10 +80,15 @@ DaemonProcess::Ready DaemonProcess::wait_until_ready(const std::function<void(co
     throw Failure{ExitCode::Internal, "colinuxd ended without a word, status " + std::to_string(status)};
 }
 
-GuestEnd DaemonProcess::wait_until_ended(const std::function<void()>& restarted)
+GuestEnd DaemonProcess::wait_until_ended(const std::function<void()>& restarted, const std::function<void()>& stopping)
 {
+    auto signalled = [&] {
+        if (stopping)
+            stopping();
+        ask_to_end();
+    };
     GuestEnd end{ExitCode::GuestKilled, "colinuxd was killed"};
-    for (std::string line; !(line = next_line([this] { ask_to_end(); })).empty();) {
+    for (std::string line; !(line = next_line(signalled)).empty();) {
         json event = json::parse(line);
         if (text_in(event, "event") == "restarted")
             restarted();

@@ -28,7 +28,8 @@ public:
     // Until the guest runs. Failure: the daemon's own, or interrupted, after which nothing of it is left.
     Ready wait_until_ready(const std::function<void(const std::string&)>& progress);
 
-    GuestEnd wait_until_ended(const std::function<void()>& restarted = [] {}); // a signal: ask_to_end()
+    // A signal: `stopping`, where there is one, then ask_to_end().
+    GuestEnd wait_until_ended(const std::function<void()>& restarted = [] {}, const std::function<void()>& stopping = {});
     // The guest is to stop in order; when asked again, to end at once. Once is what comes within a second: timeout(1) tells
     // us and then all of our process group, service managers do alike.
     void ask_to_end();

@@ -55,6 +55,7 @@ try {
     colinux::add_run(app, exit_code);
     colinux::add_definitions(app, exit_code);
     colinux::add_start(app, exit_code);
+    colinux::add_service(app, exit_code);
     colinux::add_copies(app, exit_code);
     colinux::add_ps(app, exit_code);
     colinux::add_console(app, exit_code);

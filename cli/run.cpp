@@ -154,10 +154,13 @@ int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, const RunMode
                 throw;
         }
     }
-    GuestEnd end = daemon.wait_until_ended([&] {
+    auto restarted = [&] {
         if (mode.json)
             print_event({{"event", "restarted"}}, stop);
-    });
+        else if (!mode.console)
+            tell("guest " + ready.name + " has rebooted");
+    };
+    GuestEnd end = daemon.wait_until_ended(restarted, mode.on_stop);
     if (mode.json) {
         nlohmann::json event = end_fields(end);
         event["event"] = "ended";
@@ -192,7 +195,11 @@ int run_guest(MachineConfig config, const RunMode& mode)
     complete(config, boot_files, stop, tell);
     stop.check();
     DaemonProcess daemon{config, stop};
-    DaemonProcess::Ready ready = daemon.wait_until_ready(tell);
+    DaemonProcess::Ready ready = daemon.wait_until_ready([&](const std::string& text) {
+        tell(text);
+        if (mode.on_progress)
+            mode.on_progress(text);
+    });
     boot_files.reset();
     if (config.watchdog.seconds != 0 && sysconf(_SC_NPROCESSORS_ONLN) == 1)
         tell("warning: this host has one CPU: --watchdog cannot see a guest that spins with its interrupts off");

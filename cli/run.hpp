@@ -23,6 +23,8 @@ struct RunMode {
     bool detach{}, json{};
     bool console{true};                                        // on this terminal, where neither of the others
     std::function<void(const DaemonProcess::Ready&)> on_ready; // the guest runs, nobody is at its console yet
+    std::function<void(const std::string&)> on_progress;       // of the start
+    std::function<void()> on_stop;                             // a signal has come, and the guest is asked to end
 };
 
 // Finds what `config` leaves open and starts the guest; stays until it has ended unless detached. The exit code of `run`.

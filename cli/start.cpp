@@ -4,6 +4,7 @@
 #include "cli/definition_store.hpp"
 #include "cli/guest_commands.hpp"
 #include "cli/run.hpp"
+#include "cli/service_notifier.hpp"
 #include "control/protocol.hpp"
 #include "control/run_directory.hpp"
 
@@ -11,6 +12,7 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
 
 namespace colinux {
 
@@ -19,7 +21,7 @@ namespace {
 struct StartOptions {
     std::vector<std::string> names;
     std::string name;
-    bool attach{}, autostart{};
+    bool attach{}, foreground{}, autostart{};
     unsigned timeout{kStopPatience.count()};
 };
 
@@ -31,6 +33,35 @@ int start(const GuestDefinition& definition, bool attach)
     RunMode mode;
     mode.detach = !attach;
     return run_guest(definition.machine, mode);
+}
+
+// As the process of a service: docs/service.md.
+int serve(const GuestDefinition& definition)
+{
+    ServiceNotifier manager;
+    const std::string& name = definition.machine.name;
+    if (RunDirectory{}.is_taken(name))
+        throw Failure{ExitCode::NameTaken, "guest " + name + " runs already, and not as this service: colinux stop " + name};
+    std::optional<Heartbeat> heartbeat;
+    RunMode mode;
+    mode.console = false;
+    mode.on_progress = [&](const std::string& text) { manager.status(text); };
+    mode.on_ready = [&](const DaemonProcess::Ready& ready) {
+        manager.ready("runs; console: colinux console " + name + "; colinuxd is process " + std::to_string(ready.pid));
+        if (manager.watchdog().count() == 0)
+            return;
+        heartbeat.emplace(manager.watchdog() / 3, [&] {
+            if (nlohmann::json status = guest_status(name); !status.is_null() && status["state"] != "not answering")
+                manager.alive();
+        });
+    };
+    mode.on_stop = [&] { manager.stopping("asked to shut down"); };
+    try {
+        return run_guest(definition.machine, mode);
+    } catch (const Failure& failure) {
+        manager.status(failure.what());
+        throw;
+    }
 }
 
 // Those to start at boot that do not run yet; one that cannot be read is told of.
@@ -56,10 +87,12 @@ int start_all(StartOptions options)
         options.names = automatic(store, exit_code);
     else if (options.names.empty())
         throw Failure{ExitCode::Usage, "which guest? (colinux start NAME, or --autostart)"};
+    if (options.foreground && options.names.size() == 1)
+        return serve(store.load(options.names[0]));
     if (options.names.size() == 1 && !options.autostart)
         return start(store.load(options.names[0]), options.attach);
-    if (options.attach)
-        throw Failure{ExitCode::Usage, "--attach is for one guest"};
+    if (options.attach || options.foreground)
+        throw Failure{ExitCode::Usage, "--attach and --foreground are for one guest"};
     for (const std::string& name : options.names)
         try {
             start(store.load(name), false);
@@ -89,7 +122,8 @@ void add_start(CLI::App& app, int& exit_code)
     start_command->footer("\nReturns when they run. Of several each is tried.\n\nExamples:\n  colinux start web\n  colinux start web --attach\n"
                           "  colinux start --autostart");
     CLI::Option* names = start_command->add_option("NAME", options->names, "the guests' names (see: colinux ls)");
-    start_command->add_flag("--attach", options->attach, "stay at its console, as `run` does");
+    CLI::Option* attach = start_command->add_flag("--attach", options->attach, "stay at its console, as `run` does");
+    start_command->add_flag("--foreground", options->foreground, "stay, without its console, until it has ended: for service managers (sd_notify)")->excludes(attach);
     start_command->add_flag("--autostart", options->autostart, "all that have autostart = true and do not run")->excludes(names);
     start_command->callback([options, &exit_code] { exit_code = start_all(*options); });
 

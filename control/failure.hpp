@@ -53,6 +53,7 @@ enum class ExitCode : int {
     GuestRuns = 81,         // what is done with a guest that does not run only
     NotSaved = 82,          // a definition, or the copy of a disk, cannot be written
     NotHere = 83,           // something of the original's colinux-daemon that this host cannot do
+    ServiceUnfit = 84,      // no systemd here, or it refused; or what is not done with a guest that is a service
     Internal = 99,
 };
 
