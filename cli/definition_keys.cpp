@@ -109,6 +109,13 @@ DefinitionValue write_watchdog(const MachineConfig& machine)
     return machine.watchdog.seconds == 0 ? std::string{} : watchdog_text(machine.watchdog);
 }
 
+void read_gdb(MachineConfig& machine, const DefinitionValue& value)
+{
+    machine.gdb = text_in(value).empty() ? GdbConfig{} : parse_gdb(text_in(value));
+}
+
+DefinitionValue write_gdb(const MachineConfig& machine) { return machine.gdb.port == 0 ? std::string{} : gdb_text(machine.gdb); }
+
 void read_forwards(NetConfig& net, const DefinitionValue& value)
 {
     net.forwards.clear();
@@ -154,6 +161,7 @@ const std::vector<DefinitionKey<MachineConfig>>& machine_keys()
         number("cpus", &MachineConfig::vcpus, "a number, as 2"),
         {"on_reboot", ValueKind::Text, "\"restart\" or \"exit\"", read_on_reboot, write_on_reboot},
         {"watchdog", ValueKind::Text, "\"SECONDS[,kill|dump|report]\"", read_watchdog, write_watchdog},
+        {"gdb", ValueKind::Text, "\"PORT[,wait]\"", read_gdb, write_gdb},
         path("crash_dump", &MachineConfig::crash_dump, "a file name, as \"/var/crash/web.vmcore\""),
     };
     return keys;

@@ -20,7 +20,7 @@
 namespace colinux {
 
 struct RunOptions {
-    std::string name, kernel, initrd, append, memory{"512M"}, watchdog, crash_dump;
+    std::string name, kernel, initrd, append, memory{"512M"}, watchdog, crash_dump, gdb;
     unsigned cpus{1};
     std::vector<std::string> disks, nets;
     std::string on_reboot{"restart"};
@@ -120,6 +120,8 @@ MachineConfig config_of(const RunOptions& options)
     config.command_line = options.append;
     if (!options.watchdog.empty())
         config.watchdog = parse_watchdog(options.watchdog);
+    if (!options.gdb.empty())
+        config.gdb = parse_gdb(options.gdb);
     config.crash_dump = absolute(options.crash_dump);
     return config;
 }
@@ -234,6 +236,10 @@ std::shared_ptr<RunOptions> add_guest_options(CLI::App& app)
                         "when a CPU of the guest makes no progress with its interrupts off for so long: end the guest (kill, the "
                         "default; dump: --crash-dump is needed), or only write a report (see: colinux report)")
         ->type_name("SECONDS[,kill|dump|report]");
+    command->add_option("--gdb", options->gdb,
+                        "a debugger for the guest's kernel: gdb's 'target remote :PORT' (127.0.0.1 and this user only). wait: the guest does "
+                        "not begin before gdb says 'continue'; see docs/gdb.md")
+        ->type_name("PORT[,wait]");
     command->add_option("--crash-dump", options->crash_dump, "write the memory of a guest that panics, hangs or faults there, for crash and gdb")
         ->type_name("FILE");
     return options;

@@ -60,7 +60,7 @@ NetConfig net_from(const json& object)
 MachineConfig machine_from(const json& object)
 {
     refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets", "restarts", "watchdog",
-                            "crash_dump"});
+                            "crash_dump", "gdb"});
     MachineConfig config;
     config.name = object.value("name", "");
     config.kernel = object.value("kernel", "");
@@ -78,6 +78,8 @@ MachineConfig machine_from(const json& object)
     config.restarts = object.value("restarts", config.restarts);
     if (object.contains("watchdog"))
         config.watchdog = parse_watchdog(object["watchdog"].get<std::string>());
+    if (object.contains("gdb"))
+        config.gdb = parse_gdb(object["gdb"].get<std::string>());
     config.crash_dump = object.value("crash_dump", "");
     return config;
 }
@@ -142,6 +144,8 @@ std::string config_to_json(const MachineConfig& config)
                 {"crash_dump", config.crash_dump}};
     if (config.watchdog.seconds != 0)
         object["watchdog"] = watchdog_text(config.watchdog);
+    if (config.gdb.port != 0)
+        object["gdb"] = gdb_text(config.gdb);
     return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

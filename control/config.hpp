@@ -44,6 +44,11 @@ struct WatchdogConfig { // what happens to a guest of which a CPU hangs
     Action action{Action::Kill};
 };
 
+struct GdbConfig { // a debugger for the guest's kernel
+    std::uint16_t port{}; // of 127.0.0.1; 0: none
+    bool wait{};          // for it, before the guest's first instruction
+};
+
 struct MachineConfig {
     std::string name;   // empty: the daemon takes the first free of guest1, guest2, ...
     std::string kernel; // vmlinuz, as it comes from the distribution's package
@@ -55,6 +60,7 @@ struct MachineConfig {
     std::vector<NetConfig> nets;
     bool restarts{true}; // what a reboot of the guest does; else it ends
     WatchdogConfig watchdog;
+    GdbConfig gdb;
     std::string crash_dump; // file for the memory of a guest that crashes; empty: none
 };
 

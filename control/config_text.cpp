@@ -203,6 +203,17 @@ std::string watchdog_text(const WatchdogConfig& watchdog)
     return std::to_string(watchdog.seconds) + "," + std::string{kActions[static_cast<std::size_t>(watchdog.action)]};
 }
 
+GdbConfig parse_gdb(std::string_view text)
+{
+    auto parts = split(text, ',');
+    auto port = whole_number<std::uint16_t>(parts[0]);
+    if (parts.size() > 2 || !port || *port == 0 || (parts.size() == 2 && parts[1] != "wait"))
+        refuse("gdb", text, "expected PORT[,wait], for example 1234 or 1234,wait");
+    return {*port, parts.size() == 2};
+}
+
+std::string gdb_text(const GdbConfig& gdb) { return std::to_string(gdb.port) + (gdb.wait ? ",wait" : ""); }
+
 void check_name(std::string_view name)
 {
     auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };

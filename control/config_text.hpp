@@ -33,6 +33,10 @@ std::string subnet_text(const Subnet& subnet);
 WatchdogConfig parse_watchdog(std::string_view text);
 std::string watchdog_text(const WatchdogConfig& watchdog); // what parse_watchdog() reads
 
+// "PORT[,wait]". Failure: Usage.
+GdbConfig parse_gdb(std::string_view text);
+std::string gdb_text(const GdbConfig& gdb); // what parse_gdb() reads
+
 // 1 to 48 of a-z A-Z 0-9 . _ -, beginning with a letter or digit: it becomes a file name. Failure: Usage.
 void check_name(std::string_view name);
 

@@ -135,6 +135,8 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
     }
     termination.while_running(*machine);
     machine->start();
+    if (std::string hint = machine->debugger_hint(); !hint.empty())
+        report.progress(hint);
     server->start(); // who may ask for a report needs vCPUs that can be made to stand still
     if (!report.ready(claim.name()))
         machine->kill(); // nobody would know of it

@@ -29,7 +29,8 @@ BootParameters boot_parameters(const MachineConfig& config, const co_info& host,
             .tsc_khz = host.tsc_khz,
             .host_xcr0 = host.host_xcr0,
             .passage_virt = passage_virt,
-            .five_levels = (host.host_cr4 & kLongModeFiveLevels) != 0};
+            .five_levels = (host.host_cr4 & kLongModeFiveLevels) != 0,
+            .debugger = config.gdb.port != 0};
 }
 
 } // namespace
@@ -39,6 +40,8 @@ Machine::Machine(const MachineConfig& config, const Progress& progress)
 {
     if (!config.crash_dump.empty())
         DumpFile::check(config.crash_dump);
+    if (config.gdb.port != 0)
+        gdb_listener_ = listen_for_gdb(config.gdb.port); // before what takes long
     inputs_.emplace(config_, [this](std::string_view text) { hub_->output(text); });
     build(progress);
 }
@@ -77,11 +80,14 @@ void Machine::build(const Progress& progress)
     transport_->bind(*this);
     guest_->set_passage(loaded_.passage);
     create_vcpus(loaded_.entry);
+    if (gdb_listener_)
+        make_debugger();
 }
 
 // The order is the destructor's.
 void Machine::take_apart()
 {
+    dismiss_debugger();
     vcpus_.clear();
     inputs_->devices = transport_->release();
     transport_.reset();
@@ -111,12 +117,15 @@ void Machine::restart()
         started_ = std::chrono::steady_clock::now();
         restarts_++;
     }
+    if (gdb_)
+        log(debugger_hint());
     start();
 }
 
 Machine::~Machine()
 {
     watchdog_.reset();
+    dismiss_debugger();
     vcpus_.clear(); // first nobody runs any more, then the devices stop
     if (transport_)
         transport_->stop();
@@ -143,6 +152,10 @@ void Machine::create_vcpus(const co_vcpu_entry& entry)
     VcpuThread::install_signal_handler();
     VcpuThread::Handlers handlers{
         .device = [this](std::uint64_t device, std::uint64_t operation) { return transport_->handle_call(device, operation); },
+        .debugger =
+            [this](unsigned cpu, const co_run& run) {
+                return debugger_ ? debugger_->trapped(cpu, run.arg, [this] { gdb_->look(); }) : 0;
+            },
         .ended = [this](const co_run& run) { end(describe_end(run, memory_)); },
         .failed =
             [this](std::exception_ptr error) {
@@ -170,6 +183,8 @@ void Machine::start()
     transport_->start();
     for (auto& vcpu : vcpus_)
         vcpu->start();
+    if (gdb_)
+        gdb_->start();
     watch();
 }
 
@@ -200,12 +215,15 @@ nlohmann::json Machine::status()
     nlohmann::json disks = nlohmann::json::array();
     for (const DiskConfig& disk : config_.disks)
         disks.push_back(disk_text(disk));
-    return {{"name", config_.name},         {"pid", getpid()},
+    nlohmann::json status{{"name", config_.name},         {"pid", getpid()},
             {"kernel", config_.kernel},     {"release", loaded_.release},
             {"vcpus", config_.vcpus},       {"memory_bytes", config_.memory_bytes},
             {"disks", disks},               {"nets", config_.nets.size()},
             {"up_seconds", up.count()},     {"command_line", loaded_.command_line},
             {"multi_cpu_ok", loaded_.multi_cpu_ok}, {"restarts", restarts_}};
+    if (gdb_)
+        status["gdb"] = {{"port", config_.gdb.port}, {"attached", gdb_->attached()}};
+    return status;
 }
 
 void Machine::stop(std::chrono::seconds patience)

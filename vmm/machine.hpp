@@ -10,6 +10,8 @@
 #include "vmm/control_server.hpp"
 #include "vmm/devices/console_hub.hpp"
 #include "vmm/devices/console_ring.hpp"
+#include "vmm/gdb/gdb_server.hpp"
+#include "vmm/gdb/guest_debugger.hpp"
 #include "vmm/inspect/guest_kernel.hpp"
 #include "vmm/loader/boot.hpp"
 #include "vmm/machine_inputs.hpp"
@@ -31,7 +33,7 @@ namespace colinux {
 
 using Progress = std::function<void(const std::string&)>;
 
-class Machine final : public ControlTarget, private LineBinder {
+class Machine final : public ControlTarget, private LineBinder, private GuestCpus {
 public:
     // Failure: any of the start's. `progress` hears what takes longer than a second.
     Machine(const MachineConfig& config, const Progress& progress);
@@ -46,13 +48,15 @@ public:
     void restart();
     // After wait(), when it has crashed: nothing of it runs any more. Writes its report and, if wanted, its memory, and names them in `end`.
     void leave_evidence(GuestEnd& end);
+    // How to come to it with gdb; empty: there is no debugger.
+    std::string debugger_hint() const;
 
     nlohmann::json status() override;
     nlohmann::json stats() override;
     nlohmann::json report() override;
     void dump(const std::string& path, const DumpProgress& progress) override;
     void stop(std::chrono::seconds patience) override;
-    void kill() override;
+    void kill() override; // of both bases
     std::string logs() override;
     void follow_logs(UniqueFd connection, std::uint64_t lines) override;
     void resize(std::uint16_t rows, std::uint16_t columns) override;
@@ -74,6 +78,15 @@ private:
     std::shared_lock<std::shared_mutex> as_it_is(); // no restart meanwhile. Failure: ControlSocket, it is restarting
     void leave_report(GuestEnd& end);
     void write_dump(const std::string& path, const DumpProgress& progress); // while it stands still
+    void make_debugger();
+    void dismiss_debugger(); // the guest has ended: a gdb that is there hears how
+    unsigned count() const override { return config_.vcpus; } // GuestCpus
+    void pause(unsigned cpu) override;
+    void hold(unsigned cpu) override;
+    bool wait_until_paused(unsigned cpu, std::chrono::milliseconds limit) override;
+    void resume(unsigned cpu) override;
+    co_passage passage(unsigned cpu) const override;
+    unsigned sleep(unsigned cpu) const override;
     void watch();
     Watchdog::Looks look() const;
     void hung(unsigned cpu);
@@ -104,7 +117,10 @@ private:
     std::unique_ptr<ConsoleRing> ring_;
     std::unique_ptr<ConsoleHub> hub_;
     std::unique_ptr<Transport> transport_;
+    UniqueFd gdb_listener_; // open through restarts
+    std::optional<GuestDebugger> debugger_;
     std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+    std::optional<GdbServer> gdb_;
     std::optional<Watchdog> watchdog_;
 };
 

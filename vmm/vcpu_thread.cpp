@@ -77,6 +77,8 @@ void VcpuThread::pause()
     leave_guest();
 }
 
+void VcpuThread::hold() { pauses_++; }
+
 bool VcpuThread::wait_until_paused(std::chrono::milliseconds limit)
 {
     std::unique_lock lock{mutex_};
@@ -146,7 +148,7 @@ void VcpuThread::loop()
         if (page.exit == CO_EXIT_DEVICE)
             page.result = handlers_.device(page.arg[0], page.arg[1]);
         else if (page.exit == CO_EXIT_DEBUGGER)
-            page.result = 0; // not ours: the guest's own
+            page.result = handlers_.debugger(index_, page);
         else if (page.exit != CO_EXIT_INTERRUPTED && page.exit != CO_EXIT_NONE)
             return handlers_.ended(page);
     }

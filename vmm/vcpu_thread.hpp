@@ -23,6 +23,7 @@ class VcpuThread {
 public:
     struct Handlers {                                                        // all called on the vCPU's thread
         std::function<std::uint64_t(std::uint64_t, std::uint64_t)> device;   // CO_EXIT_DEVICE: its result
+        std::function<std::uint64_t(unsigned, const co_run&)> debugger;      // CO_EXIT_DEBUGGER of this vCPU: its result
         std::function<void(const co_run&)> ended;                            // CO_EXIT_POWER_OFF and later
         std::function<void(std::exception_ptr)> failed;
     };
@@ -39,6 +40,7 @@ public:
 
     // The thread leaves the guest and waits for as many resume() as there were pause(). After start(), by any thread but itself.
     void pause();
+    void hold(); // the same by the thread itself in a handler, or before start()
     bool wait_until_paused(std::chrono::milliseconds limit); // or ended; false: it did not come in time
     void resume();
 

@@ -39,6 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try_parser([&] { parse_disk(text); });
     try_parser([&] { parse_net(text); });
     try_parser([&] { parse_watchdog(text); });
+    try_parser([&] { parse_gdb(text); });
     try_parser([&] { check_name(text); });
     return 0;
 }

@@ -19,6 +19,7 @@ MachineConfig good()
     config.restarts = false;
     config.watchdog = {30, WatchdogConfig::Action::Report};
     config.crash_dump = "/var/crash/web.vmcore";
+    config.gdb = {1234, true};
     return config;
 }
 
@@ -61,6 +62,8 @@ TEST(Config, SurvivesJson)
     EXPECT_FALSE(copy.restarts);
     EXPECT_EQ(copy.memory_bytes, config.memory_bytes);
     EXPECT_EQ(copy.crash_dump, "/var/crash/web.vmcore");
+    EXPECT_EQ(copy.gdb.port, 1234u);
+    EXPECT_TRUE(copy.gdb.wait);
     EXPECT_EQ(copy.watchdog.seconds, 30u);
     EXPECT_EQ(copy.watchdog.action, WatchdogConfig::Action::Report);
 }

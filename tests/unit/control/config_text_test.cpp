@@ -119,6 +119,16 @@ TEST(WatchdogText, HasSecondsAndAnAction)
         EXPECT_THROW(parse_watchdog(wrong), Failure) << wrong;
 }
 
+TEST(Gdb, IsAPortAndPerhapsWaitsForIt)
+{
+    EXPECT_EQ(parse_gdb("1234").port, 1234u);
+    EXPECT_FALSE(parse_gdb("1234").wait);
+    EXPECT_TRUE(parse_gdb("65535,wait").wait);
+    EXPECT_EQ(gdb_text(parse_gdb("1,wait")), "1,wait");
+    for (const char* wrong : {"", "0", "65536", "-1", "x", "1234,", "1234,wait,wait", "1234,stop", ":1234", ",wait"})
+        EXPECT_THROW(parse_gdb(wrong), Failure) << wrong;
+}
+
 TEST(Name, LengthIsLimited)
 {
     EXPECT_NO_THROW(check_name(std::string(48, 'a')));
