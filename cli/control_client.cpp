@@ -5,6 +5,7 @@
 #include "control/config_text.hpp"
 #include "control/run_directory.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -86,10 +87,40 @@ nlohmann::json ControlClient::wait_for_end(std::chrono::milliseconds patience)
     }
 }
 
-void ControlClient::send_line(const nlohmann::json& request)
+void ControlClient::ask_with(int descriptor, const char* name) { send_line({{"call", name}}, descriptor); }
+
+bool ControlClient::wait_for_answer(int or_this)
+{
+    if (received_.find('\n') != std::string::npos)
+        return true;
+    pollfd ends[2] = {{fd_.get(), POLLIN, 0}, {or_this, POLLIN, 0}};
+    timeval limit{};
+    socklen_t bytes = sizeof limit;
+    getsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, &bytes);
+    int left = limit.tv_sec == 0 && limit.tv_usec == 0 ? -1 : static_cast<int>(limit.tv_sec * 1000 + limit.tv_usec / 1000);
+    if (poll(ends, 2, left) == 0)
+        throw NotAnswering{name_};
+    return !ends[1].revents;
+}
+
+void ControlClient::send_line(const nlohmann::json& request, int descriptor)
 {
     std::string line = request.dump() + "\n";
-    ssize_t sent = send(fd_.get(), line.data(), line.size(), MSG_NOSIGNAL);
+    iovec text{line.data(), line.size()};
+    alignas(cmsghdr) char ancillary[CMSG_SPACE(sizeof descriptor)]{};
+    msghdr message{};
+    message.msg_iov = &text;
+    message.msg_iovlen = 1;
+    if (descriptor >= 0) {
+        message.msg_control = ancillary;
+        message.msg_controllen = sizeof ancillary;
+        cmsghdr* rights = CMSG_FIRSTHDR(&message);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(sizeof descriptor);
+        memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
+    }
+    ssize_t sent = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
     if (sent < 0 && errno == EAGAIN)
         throw NotAnswering{name_};
     if (sent != static_cast<ssize_t>(line.size()))

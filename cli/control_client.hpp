@@ -26,6 +26,8 @@ public:
     // The answer's fields. Waits for it; Failure: ControlSocket, or whatever the daemon reported.
     nlohmann::json call(const nlohmann::json& request);
     nlohmann::json call(const char* name) { return call({{"call", name}}); }
+    void ask_with(int descriptor, const char* name); // a call to which an open file belongs; next_answer() gets the answer
+    bool wait_for_answer(int or_this); // false: that descriptor is readable first
 
     nlohmann::json next_answer() { return read_answer(); } // of a call that answers more than once
 
@@ -41,7 +43,7 @@ public:
 
 private:
     void set_patience(std::chrono::milliseconds patience); // 0: endless
-    void send_line(const nlohmann::json& request);
+    void send_line(const nlohmann::json& request, int descriptor = -1);
     nlohmann::json read_answer();
     void receive();
 

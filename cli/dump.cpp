@@ -2,6 +2,8 @@
 // `colinux dump`: a running guest's memory into a file.
 #include "cli/commands.hpp"
 #include "cli/control_client.hpp"
+#include "cli/stop_signals.hpp"
+#include "control/dump_file.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -23,20 +25,46 @@ struct Options {
     std::string name, file;
 };
 
-// The daemon writes the file. If we go (Ctrl-C), it notices, and removes what it has written.
-int dump(const Options& options)
+json next_answer(ControlClient& client, const DumpFile& file)
+{
+    try {
+        return client.next_answer();
+    } catch (const Failure& failure) {
+        if (failure.code() != ExitCode::DumpFailed)
+            throw;
+        throw file.failure(failure.what());
+    }
+}
+
+// The daemon writes into our file: it may open none itself. If we go, it notices. Returns the signal that came first, or 0.
+int write_dump(const Options& options, HeldSignals& stop)
 {
     ControlClient client{options.name, kPatience};
+    std::string path = std::filesystem::absolute(options.file).lexically_normal().string();
+    DumpFile file{path};
     bool person = isatty(STDERR_FILENO);
-    json answer = client.call({{"call", "dump"}, {"file", std::filesystem::absolute(options.file).lexically_normal().string()}});
-    while (answer.value("event", "") == "progress") {
+    client.ask_with(file.fd(), "dump");
+    for (;;) {
+        if (!client.wait_for_answer(stop.fd()))
+            return stop.take();
+        json answer = next_answer(client, file);
+        if (answer.value("event", "") != "progress")
+            break;
         if (person)
             std::cerr << "\rcolinux: dump: " << answer.value("bytes", std::uint64_t{0}) * 100 / answer.value("total", std::uint64_t{1})
                       << " %" << std::flush;
-        answer = client.next_answer();
     }
     if (person)
         std::cerr << "\n";
+    file.complete();
+    return 0;
+}
+
+int dump(const Options& options)
+{
+    HeldSignals stop{SIGINT, SIGTERM, SIGHUP};
+    if (int signal = write_dump(options, stop))
+        HeldSignals::do_default(signal);
     return 0;
 }
 

@@ -47,15 +47,6 @@ void read_log_wishes(const json& request, ControlRequest& parsed)
     }
 }
 
-std::string absolute_path(const json& request, const char* key)
-{
-    auto value = request.find(key);
-    std::string path = value != request.end() && value->is_string() ? value->get<std::string>() : "";
-    if (!path.starts_with('/') || path.find('\0') != std::string::npos)
-        throw Failure{ExitCode::ControlSocket, std::string{"dump: '"} + key + "' is to be an absolute path"};
-    return path;
-}
-
 } // namespace
 
 ControlRequest parse_request(std::string_view line)
@@ -71,8 +62,6 @@ ControlRequest parse_request(std::string_view line)
         parsed.rows = terminal_size(request, "rows");
         parsed.columns = terminal_size(request, "columns");
     }
-    if (parsed.call == Call::Dump)
-        parsed.file = absolute_path(request, "file");
     if (parsed.call == Call::Stop)
         parsed.patience = stop_patience(request);
     if (parsed.call == Call::Logs)

@@ -22,7 +22,6 @@ inline constexpr std::size_t kMaximumRequestBytes = 4096; // a line with its new
 struct ControlRequest {
     enum class Call { Status, Stats, Report, Stop, Kill, Wait, Console, Logs, Resize, Dump };
     Call call{};
-    std::string file{};              // Dump: absolute
     std::uint16_t rows{}, columns{}; // Resize
     std::uint64_t lines{kAllLines};  // Logs: the last so many
     bool follow{};                   // Logs: then what is printed, until the guest ends

@@ -41,6 +41,34 @@ UniqueFd listen_at(const std::string& path)
     return fd;
 }
 
+// As recv(); of the descriptors that came along the last one is taken.
+ssize_t receive_from(int socket, std::span<char> bytes, UniqueFd& passed)
+{
+    iovec text{bytes.data(), bytes.size()};
+    alignas(cmsghdr) char ancillary[CMSG_SPACE(sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &text;
+    message.msg_iovlen = 1;
+    message.msg_control = ancillary;
+    message.msg_controllen = CMSG_LEN(sizeof(int)); // one: the kernel keeps the others
+    ssize_t count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    const cmsghdr* rights = count < 0 ? nullptr : CMSG_FIRSTHDR(&message);
+    if (rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS && rights->cmsg_len == CMSG_LEN(sizeof(int))) {
+        int fd;
+        memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+        passed = UniqueFd{fd};
+    }
+    return count;
+}
+
+void check_dump_file(const UniqueFd& file)
+{
+    struct stat status;
+    bool good = file && fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) && (fcntl(file.get(), F_GETFL) & O_ACCMODE) != O_RDONLY;
+    if (!good)
+        throw Failure{ExitCode::ControlSocket, "dump: a file that is open for writing is to come along with the request"};
+}
+
 UniqueFd make_spare() { return UniqueFd{open("/dev/null", O_RDONLY | O_CLOEXEC)}; }
 
 } // namespace
@@ -149,7 +177,7 @@ void ControlServer::ready(Handle connection)
 bool ControlServer::receive(Handle connection)
 {
     char bytes[kMaximumRequestBytes];
-    ssize_t count = recv(connection->fd.get(), bytes, sizeof bytes, 0);
+    ssize_t count = receive_from(connection->fd.get(), bytes, connection->passed);
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
     if (count <= 0) {
@@ -190,7 +218,7 @@ bool ControlServer::handle(Handle connection, const std::string& line)
         case Call::Report:
             return send(connection, answer(target_.report()));
         case Call::Dump:
-            start_dump(connection, request.file);
+            start_dump(connection);
             return true;
         case Call::Stop:
             target_.stop(request.patience);
@@ -217,13 +245,15 @@ bool ControlServer::handle(Handle connection, const std::string& line)
     return true;
 }
 
-void ControlServer::start_dump(Handle connection, const std::string& file)
+void ControlServer::start_dump(Handle connection)
 {
+    UniqueFd file = std::move(connection->passed);
     if (dump_)
         throw Failure{ExitCode::DumpFailed, "another dump of this guest is being written"};
+    check_dump_file(file);
     connection->dumps = true;
     Dump& job = dump_.emplace();
-    job.thread = std::thread{[this, &job, file] {
+    job.thread = std::thread{[this, &job, file = std::move(file)] {
         auto progress = [&](std::uint64_t done, std::uint64_t total) {
             if (!job.telling.exchange(true)) // one at a time: a fast dump must not flood the loop
                 loop_.post([=, this, &job] {
@@ -234,7 +264,7 @@ void ControlServer::start_dump(Handle connection, const std::string& file)
         };
         std::string text = answer();
         try {
-            target_.dump(file, progress);
+            target_.dump(file.get(), progress);
         } catch (const Failure& failure) {
             text = answer(failure);
         } catch (const std::exception& error) {

@@ -26,9 +26,9 @@ public:
     virtual nlohmann::json status() = 0;
     virtual nlohmann::json stats() = 0;
     virtual nlohmann::json report() = 0; // the guest stands still for a moment
-    // Writes the guest's memory to `path`, which takes long; on a thread of its own. Failure: DumpFailed; then, and where `progress`
-    // says no, nothing is left.
-    virtual void dump(const std::string& path, const DumpProgress& progress) = 0;
+    // Writes the guest's memory into the empty `file`, which takes long; on a thread of its own. Failure: DumpFailed, also where
+    // `progress` says no.
+    virtual void dump(int file, const DumpProgress& progress) = 0;
     // In order; does not wait. A guest that does not hear it (it may still be booting) is asked again while `patience` lasts.
     virtual void stop(std::chrono::seconds patience) = 0;
     virtual void kill() = 0; // at once; does not wait
@@ -57,6 +57,7 @@ public:
 private:
     struct Connection {
         UniqueFd fd;
+        UniqueFd passed; // the last descriptor that came along
         LineBuffer input;
         std::string output; // not yet accepted by the peer
         bool waits{};       // for the guest's end
@@ -77,7 +78,7 @@ private:
     bool send_logs(Handle connection, const ControlRequest& request);
     bool send(Handle connection, std::string_view text);
     void drop(Handle connection);
-    void start_dump(Handle connection, const std::string& file);
+    void start_dump(Handle connection);
     void tell_dumper(const std::string& text);
     void finish_dump(const std::string& text);
 

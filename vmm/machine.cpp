@@ -2,7 +2,7 @@
 #include "vmm/machine.hpp"
 
 #include "control/config_text.hpp"
-#include "vmm/inspect/dump_file.hpp"
+#include "control/dump_file.hpp"
 
 #include <malloc.h>
 #include <unistd.h>

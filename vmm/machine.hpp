@@ -54,7 +54,7 @@ public:
     nlohmann::json status() override;
     nlohmann::json stats() override;
     nlohmann::json report() override;
-    void dump(const std::string& path, const DumpProgress& progress) override;
+    void dump(int file, const DumpProgress& progress) override;
     void stop(std::chrono::seconds patience) override;
     void kill() override; // of both bases
     std::string logs() override;
@@ -77,7 +77,7 @@ private:
     void stop_for_good();
     std::shared_lock<std::shared_mutex> as_it_is(); // no restart meanwhile. Failure: ControlSocket, it is restarting
     void leave_report(GuestEnd& end);
-    void write_dump(const std::string& path, const DumpProgress& progress); // while it stands still
+    void write_dump(int file, const DumpProgress& progress); // while it stands still
     void make_debugger();
     void dismiss_debugger(); // the guest has ended: a gdb that is there hears how
     unsigned count() const override { return config_.vcpus; } // GuestCpus

@@ -3,7 +3,7 @@
 #include "vmm/machine.hpp"
 
 #include "control/last_lines.hpp"
-#include "vmm/inspect/dump_file.hpp"
+#include "control/dump_file.hpp"
 #include "vmm/inspect/report.hpp"
 #include "vmm/inspect/vmcore.hpp"
 
@@ -148,27 +148,25 @@ nlohmann::json Machine::report()
     return report;
 }
 
-void Machine::dump(const std::string& path, const DumpProgress& progress)
+void Machine::dump(int file, const DumpProgress& progress)
 {
     std::shared_lock lock = as_it_is();
     StandingStill still{*this};
-    write_dump(path, progress);
+    write_dump(file, progress);
 }
 
-void Machine::write_dump(const std::string& path, const DumpProgress& progress)
+void Machine::write_dump(int file, const DumpProgress& progress)
 {
     if (!passage_known_)
         throw Failure{ExitCode::DumpFailed, "the driver is of another build than this program: install both from one"};
-    DumpFile file{path};
     GuestKernel kernel{loaded_, memory_};
     std::vector<co_passage> saved = passages();
     try {
-        if (!write_vmcore(file.fd(), {kernel, memory_, saved}, progress))
-            throw Failure{ExitCode::DumpFailed, "dump " + path + ": abandoned"};
+        if (!write_vmcore(file, {kernel, memory_, saved}, progress))
+            throw Failure{ExitCode::DumpFailed, "abandoned"};
     } catch (const std::system_error& error) {
-        throw Failure{ExitCode::DumpFailed, "dump " + path + ": " + error.code().message()};
+        throw Failure{ExitCode::DumpFailed, error.code().message()};
     }
-    file.complete();
 }
 
 void Machine::leave_evidence(GuestEnd& end)
@@ -178,7 +176,13 @@ void Machine::leave_evidence(GuestEnd& end)
     if (config_.crash_dump.empty())
         return;
     try {
-        write_dump(config_.crash_dump, [](std::uint64_t, std::uint64_t) { return true; });
+        DumpFile file{config_.crash_dump};
+        try {
+            write_dump(file.fd(), [](std::uint64_t, std::uint64_t) { return true; });
+        } catch (const Failure& failure) {
+            throw file.failure(failure.what());
+        }
+        file.complete();
         end.dump = config_.crash_dump;
     } catch (const std::exception& error) {
         end.reason += std::string{" ("} + error.what() + ")";

@@ -37,7 +37,7 @@ public:
     nlohmann::json status() override { return {}; }
     nlohmann::json stats() override { return {}; }
     nlohmann::json report() override { return {}; }
-    void dump(const std::string&, const DumpProgress&) override {}
+    void dump(int, const DumpProgress&) override {}
     void stop(std::chrono::seconds) override {}
     void kill() override {}
     std::string logs() override { return ""; }

@@ -3,12 +3,14 @@
 #include "vmm/control_server.hpp"
 
 #include "cli/control_client.hpp"
+#include "control/dump_file.hpp"
 #include "control/run_directory.hpp"
 #include "tests/fakes/descriptor_limit.hpp"
 #include "tests/fakes/patience.hpp"
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,13 +30,13 @@ public:
     nlohmann::json status() override { return {{"name", "web"}}; }
     nlohmann::json stats() override { throw Failure{ExitCode::Internal, "no stats"}; }
     nlohmann::json report() override { throw std::runtime_error{"a mistake of ours"}; }
-    void dump(const std::string& path, const DumpProgress& progress) override
+    void dump(int file, const DumpProgress& progress) override
     {
-        if (path == "/full")
+        if (full)
             throw Failure{ExitCode::DumpFailed, "no space"};
-        while (progress(1, 2) && path == "/endless") { // until somebody cancels it
+        while (progress(1, 2) && endless) { // until somebody cancels it
         }
-        dumps++;
+        dumps += static_cast<int>(write(file, "core", 4)) == 4;
     }
     void stop(std::chrono::seconds) override { stops++; }
     void kill() override { kills++; }
@@ -52,6 +54,7 @@ public:
     }
 
     std::atomic<int> stops{}, kills{}, size{}, dumps{};
+    std::atomic<bool> full{}, endless{}; // how dump() goes
     std::string log = std::string(3 << 20, 'x');
 };
 
@@ -195,22 +198,44 @@ TEST_F(ControlServerTest, ManyClientsThatGoAtOnce)
 TEST_F(ControlServerTest, DumpTellsItsProgressThenItsEnd)
 {
     ControlClient client{"web"};
-    nlohmann::json first = client.call({{"call", "dump"}, {"file", "/good"}});
+    std::string path = folder_ + "/core";
+    DumpFile file{path};
+    client.ask_with(file.fd(), "dump");
+    nlohmann::json first = client.next_answer();
     EXPECT_EQ(first["event"], "progress");
     EXPECT_EQ(first["total"], 2);
     EXPECT_FALSE(client.next_answer().contains("event"));
+    file.complete();
+    EXPECT_EQ(std::filesystem::file_size(path), 4u);
     EXPECT_EQ(client.call("status")["name"], "web");
-    EXPECT_THROW(client.call({{"call", "dump"}, {"file", "/full"}}), Failure);
-    EXPECT_THROW(client.call({{"call", "dump"}, {"file", "relative"}}), Failure);
+    guest_.full = true;
+    client.ask_with(file.fd(), "dump");
+    EXPECT_THROW(client.next_answer(), Failure);
+}
+
+TEST_F(ControlServerTest, DumpIsRefusedWithoutAFileToWriteTo)
+{
+    ControlClient client{"web"};
+    EXPECT_THROW(client.call("dump"), Failure);
+    UniqueFd device{open("/dev/null", O_RDWR | O_CLOEXEC)}, to_read{open("/etc/passwd", O_RDONLY | O_CLOEXEC)};
+    for (int file : {device.get(), to_read.get()}) {
+        client.ask_with(file, "dump");
+        EXPECT_THROW(client.next_answer(), Failure);
+    }
+    EXPECT_EQ(guest_.dumps, 0);
 }
 
 TEST_F(ControlServerTest, DumpEndsWithItsClientAndNobodyElseWaitsForIt)
 {
+    guest_.endless = true;
+    DumpFile file{folder_ + "/core"};
     {
         ControlClient dumper{"web"}, other{"web"};
-        dumper.call({{"call", "dump"}, {"file", "/endless"}});
+        dumper.ask_with(file.fd(), "dump");
+        dumper.next_answer();
         EXPECT_EQ(other.call("status")["name"], "web");
-        EXPECT_THROW(other.call({{"call", "dump"}, {"file", "/second"}}), Failure);
+        other.ask_with(file.fd(), "dump");
+        EXPECT_THROW(other.next_answer(), Failure);
         EXPECT_EQ(guest_.dumps, 0);
     }
     EXPECT_TRUE(eventually([&] { return guest_.dumps == 1; }));
@@ -218,8 +243,11 @@ TEST_F(ControlServerTest, DumpEndsWithItsClientAndNobodyElseWaitsForIt)
 
 TEST_F(ControlServerTest, DumpIsAbandonedWhenTheGuestEnds)
 {
+    guest_.endless = true;
+    DumpFile file{folder_ + "/core"};
     ControlClient dumper{"web"};
-    dumper.call({{"call", "dump"}, {"file", "/endless"}});
+    dumper.ask_with(file.fd(), "dump");
+    dumper.next_answer();
     server_->pause();
     EXPECT_EQ(guest_.dumps, 1);
     server_->finish({ExitCode::GuestKilled, "killed"});

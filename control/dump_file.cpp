@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "vmm/inspect/dump_file.hpp"
-
-#include "control/failure.hpp"
+#include "control/dump_file.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -15,7 +13,9 @@ namespace colinux {
 
 namespace {
 
-[[noreturn]] void fail(const std::string& path, const std::string& why) { throw Failure{ExitCode::DumpFailed, "dump " + path + ": " + why}; }
+Failure failure_of(const std::string& path, const std::string& why) { return {ExitCode::DumpFailed, "dump " + path + ": " + why}; }
+
+[[noreturn]] void fail(const std::string& path, const std::string& why) { throw failure_of(path, why); }
 
 std::string folder_of(const std::string& path)
 {
@@ -56,6 +56,8 @@ DumpFile::~DumpFile()
     if (file_)
         unlink(partial_.c_str());
 }
+
+Failure DumpFile::failure(const std::string& why) const { return failure_of(path_, why); }
 
 void DumpFile::complete()
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // A dump is there whole or not at all, and takes nobody's file away.
-#include "vmm/inspect/dump_file.hpp"
+#include "control/dump_file.hpp"
 
 #include "control/failure.hpp"
 

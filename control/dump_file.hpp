@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 // DumpFile: a file for a guest's memory that has its name only when it is complete: half a dump is never taken for a whole one.
-// Until then it is FILE.partial, locked by its writer; what a killed writer left there is written over.
+// Until then it is FILE.partial, locked by whoever made it; what a killed one left there is written over.
 #pragma once
 
+#include "control/failure.hpp"
 #include "control/unique_fd.hpp"
 
 #include <string>
@@ -21,6 +22,7 @@ public:
 
     int fd() const { return file_.get(); }
     void complete();
+    Failure failure(const std::string& why) const; // that names this file
 
 private:
     std::string path_, partial_;
