@@ -31,7 +31,7 @@ json read_report(const std::string& path, const std::string& complaint)
     std::ifstream file{path, std::ios::binary};
     if (!file && errno == EACCES)
         throw Failure{ExitCode::NotRoot, path + " may be read by root only: run this as root"};
-    if (!file)
+    if (!file || file.peek() == std::ifstream::traits_type::eof()) // an empty one waits for a crash
         throw Failure{ExitCode::NameUnknown, complaint};
     json report = json::parse(file, nullptr, false);
     if (!report.is_object())

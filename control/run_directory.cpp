@@ -77,10 +77,12 @@ void RunDirectory::create() const
 void RunDirectory::rotate_logs(const std::string& name) const
 {
     rename(log_path(name).c_str(), previous_log_path(name).c_str());
+    std::error_code error;
+    if (fs::file_size(report_path(name), error) == 0) // of one that did not crash
+        unlink(report_path(name).c_str());
     if (rename(report_path(name).c_str(), previous_report_path(name).c_str()) != 0)
         unlink(previous_report_path(name).c_str()); // of one that came before the log that is the previous one now
     std::vector<std::pair<fs::file_time_type, std::string>> ended;
-    std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator{log_folder_, error}) {
         std::string other = entry.path().stem();
         if (entry.path().extension() == ".log" && !fs::exists(lock_path(other), error))

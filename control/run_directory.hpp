@@ -3,7 +3,7 @@
 //   NAME.sock  control socket, mode 0600      NAME.lock  flock()ed while the daemon lives; its pid
 // And where their console's text is: /var/log/colinux, or $COLINUX_LOG_DIR, or the former where that is chosen.
 //   NAME.log   of the guest that runs or ran last, for `colinux logs`      NAME.log.1   of the one before it
-//   NAME.report   what is known of how it crashed, or that it hangs, for `colinux report`      NAME.report.1   likewise
+//   NAME.report   what is known of how it crashed, or that it hangs, for `colinux report`; else empty   NAME.report.1   likewise
 // The lock, not the socket, says whether a name is taken: the kernel drops it with the process, so what
 // a killed daemon left behind is recognised and swept away.
 #pragma once

@@ -4,10 +4,13 @@
 #include "control/config_text.hpp"
 #include "control/dump_file.hpp"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <future>
 
 namespace colinux {
@@ -131,6 +134,8 @@ Machine::~Machine()
         transport_->stop();
     if (hub_)
         hub_->stop();
+    if (report_file_ && lseek(report_file_.get(), 0, SEEK_END) == 0)
+        unlink(report_path_.c_str());
 }
 
 void Machine::allocate_memory(GuestFile& guest, std::uint64_t contiguous, const Progress& progress)
@@ -174,6 +179,9 @@ void Machine::keep_records(const std::string& log, const std::string& report)
 {
     hub_->begin_log(log);
     report_path_ = report;
+    report_file_ = UniqueFd{open(report.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+    if (!report_file_)
+        throw Failure{ExitCode::Internal, "report " + report + ": " + strerror(errno)};
 }
 
 void Machine::start()

@@ -39,7 +39,8 @@ public:
     Machine(const MachineConfig& config, const Progress& progress);
     ~Machine() override; // the guest's memory is the host's again
 
-    // The console's text goes to the file `log`, what is known of a crash will go to `report`; before start(). Failure: Internal.
+    // The console's text goes to the file `log`, what is known of a crash will go to `report`, which is opened now: later none can be made.
+    // Before start(). Failure: Internal.
     void keep_records(const std::string& log, const std::string& report);
     void start();
     GuestEnd wait();
@@ -95,6 +96,7 @@ private:
 
     MachineConfig config_;
     std::string report_path_;
+    UniqueFd report_file_; // empty until there is something to report
     std::atomic<unsigned> standing_still_{}; // how many have asked for it
     std::chrono::steady_clock::time_point started_;
     std::mutex mutex_;

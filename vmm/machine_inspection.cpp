@@ -7,7 +7,6 @@
 #include "vmm/inspect/report.hpp"
 #include "vmm/inspect/vmcore.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,14 +46,11 @@ nlohmann::json end_of_console(const std::string& log)
 }
 
 // Half a report would only mislead.
-bool write_report(const std::string& path, const nlohmann::json& report)
+bool write_report(int file, const nlohmann::json& report)
 {
     std::string text = report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-    UniqueFd file{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
-    bool written = file && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    if (file && !written)
-        unlink(path.c_str());
-    return written;
+    bool written = ftruncate(file, 0) == 0 && pwrite(file, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+    return written || (ftruncate(file, 0), false);
 }
 
 } // namespace
@@ -198,7 +194,7 @@ void Machine::leave_report(GuestEnd& end)
         nlohmann::json report = describe(kernel ? &*kernel : nullptr);
         report.update(end_fields(end));
         report["console"] = end_of_console(logs());
-        if (write_report(report_path_, report))
+        if (write_report(report_file_.get(), report))
             end.report = report_path_;
     } catch (const std::exception& error) {
         end.reason += std::string{" (no report: "} + error.what() + ")"; // it has ended none the less
@@ -235,7 +231,7 @@ void Machine::hung(unsigned cpu)
     try {
         nlohmann::json hang = report();
         hang["reason"] = "hangs: " + reason;
-        log(reason + (write_report(report_path_, hang) ? "; report in " + report_path_ : "; its report cannot be written to " + report_path_));
+        log(reason + (write_report(report_file_.get(), hang) ? "; report in " + report_path_ : "; its report cannot be written to " + report_path_));
     } catch (const std::exception& error) {
         log(reason + "; no report: " + error.what());
     }

@@ -170,8 +170,9 @@ TEST_F(RunDirectoryTest, ReportsGoWithTheLogsOfTheirGuests)
     directory.rotate_logs("web");
     EXPECT_FALSE(std::filesystem::exists(directory.report_path("web")));
     EXPECT_EQ(std::filesystem::file_size(directory.previous_report_path("web")), 7u);
-    std::ofstream{directory.log_path("web")}; // of one that ended in order
+    std::ofstream{directory.log_path("web")}, std::ofstream{directory.report_path("web")}; // of one that ended in order
     directory.rotate_logs("web");
+    EXPECT_FALSE(std::filesystem::exists(directory.report_path("web")));
     EXPECT_FALSE(std::filesystem::exists(directory.previous_report_path("web"))) << "of the guest before the previous one";
 }
 
