@@ -163,6 +163,7 @@ const std::vector<DefinitionKey<MachineConfig>>& machine_keys()
         {"watchdog", ValueKind::Text, "\"SECONDS[,kill|dump|report]\"", read_watchdog, write_watchdog},
         {"gdb", ValueKind::Text, "\"PORT[,wait]\"", read_gdb, write_gdb},
         path("crash_dump", &MachineConfig::crash_dump, "a file name, as \"/var/crash/web.vmcore\""),
+        text("user", &MachineConfig::user, "a user of the host, as \"colinux\""),
     };
     return keys;
 }

@@ -27,8 +27,8 @@ struct GraftOptions {
     std::string kernel;
 };
 
-// tools/build-grafts does the work. In a checkout it keeps grafts in build/grafts, where they are looked
-// for first; an installed one has no such folder.
+// tools/build-grafts does the work. In a checkout it keeps grafts in build/grafts, where nobody looks unless told; an installed one
+// has no such folder.
 int build_grafts(const GraftOptions& options)
 {
     std::string script = find_shared("tools/build-grafts");
@@ -40,7 +40,11 @@ int build_grafts(const GraftOptions& options)
     std::vector<std::string> arguments{script};
     for (const std::string& headers : options.headers)
         arguments.push_back(fs::absolute(headers));
-    return run_in_foreground(arguments) == 0 ? 0 : static_cast<int>(ExitCode::BuildFailed);
+    if (run_in_foreground(arguments) != 0)
+        return static_cast<int>(ExitCode::BuildFailed);
+    if (options.output.empty() && checkout)
+        std::cerr << "colinux: guests find them there with: export COLINUX_GRAFTS=" << fs::weakly_canonical(fs::path{script}.parent_path() / "../build/grafts").string() << "\n";
+    return 0;
 }
 
 void list()

@@ -114,6 +114,7 @@ int end_guest(const GuestOptions& options, const char* call)
             return 0;
         asked = !at_once;
         json end = client.wait_for_end(std::chrono::seconds{at_once ? 0 : options.timeout});
+        RunDirectory{}.names(); // clears away what a daemon of another user may not
         std::cout << options.name << ": " << end.value("reason", std::string{"has ended"}) << "\n";
         return 0;
     } catch (const NotAnswering&) {

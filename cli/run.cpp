@@ -8,11 +8,13 @@
 #include "cli/run.hpp"
 #include "cli/stop_signals.hpp"
 #include "control/config_text.hpp"
+#include "control/run_directory.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -20,7 +22,7 @@
 namespace colinux {
 
 struct RunOptions {
-    std::string name, kernel, initrd, append, memory{"512M"}, watchdog, crash_dump, gdb;
+    std::string user, name, kernel, initrd, append, memory{"512M"}, watchdog, crash_dump, gdb;
     unsigned cpus{1};
     std::vector<std::string> disks, nets;
     std::string on_reboot{"restart"};
@@ -103,6 +105,7 @@ MachineConfig config_of(const RunOptions& options)
 {
     MachineConfig config;
     config.name = options.name;
+    config.user = options.user;
     config.restarts = options.on_reboot == "restart";
     config.memory_bytes = parse_size(options.memory);
     config.vcpus = options.cpus;
@@ -134,6 +137,8 @@ void complete(MachineConfig& config, std::optional<BootFiles>& boot_files, StopS
     config.memory_bytes = round_up_memory(asked);
     if (config.memory_bytes != asked)
         tell("memory " + size_text(asked) + " is rounded up to " + size_text(config.memory_bytes) + ": a guest has its memory in blocks of 2M");
+    if (const char* user = std::getenv("COLINUX_USER"); user && config.user.empty())
+        config.user = user;
     if (!config.disks.empty())
         look_into(config, boot_files, stop, tell);
     config.command_line = default_command_line(config.disks) + (config.command_line.empty() ? "" : " " + config.command_line);
@@ -163,6 +168,7 @@ int stay(DaemonProcess& daemon, const DaemonProcess::Ready& ready, const RunMode
             tell("guest " + ready.name + " has rebooted");
     };
     GuestEnd end = daemon.wait_until_ended(restarted, mode.on_stop);
+    RunDirectory{}.names(); // clears away what a daemon of another user may not
     if (mode.json) {
         nlohmann::json event = end_fields(end);
         event["event"] = "ended";
@@ -242,6 +248,8 @@ std::shared_ptr<RunOptions> add_guest_options(CLI::App& app)
         ->type_name("PORT[,wait]");
     command->add_option("--crash-dump", options->crash_dump, "write the memory of a guest that panics, hangs or faults there, for crash and gdb")
         ->type_name("FILE");
+    command->add_option("--user", options->user, "user of the host that the daemon becomes before the guest runs (default: $COLINUX_USER, or root without capabilities)")
+        ->type_name("NAME");
     return options;
 }
 

@@ -60,7 +60,7 @@ NetConfig net_from(const json& object)
 MachineConfig machine_from(const json& object)
 {
     refuse_unknown(object, {"name", "kernel", "initrd", "command_line", "memory_bytes", "vcpus", "disks", "nets", "restarts", "watchdog",
-                            "crash_dump", "gdb"});
+                            "crash_dump", "gdb", "user"});
     MachineConfig config;
     config.name = object.value("name", "");
     config.kernel = object.value("kernel", "");
@@ -75,6 +75,7 @@ MachineConfig machine_from(const json& object)
     }
     for (const json& net : object.value("nets", json::array()))
         config.nets.push_back(net_from(net));
+    config.user = object.value("user", "");
     config.restarts = object.value("restarts", config.restarts);
     if (object.contains("watchdog"))
         config.watchdog = parse_watchdog(object["watchdog"].get<std::string>());
@@ -141,7 +142,8 @@ std::string config_to_json(const MachineConfig& config)
                 {"disks", disks},
                 {"nets", nets},
                 {"restarts", config.restarts},
-                {"crash_dump", config.crash_dump}};
+                {"crash_dump", config.crash_dump},
+                {"user", config.user}};
     if (config.watchdog.seconds != 0)
         object["watchdog"] = watchdog_text(config.watchdog);
     if (config.gdb.port != 0)

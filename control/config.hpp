@@ -58,6 +58,7 @@ struct MachineConfig {
     std::uint32_t vcpus{1};
     std::vector<DiskConfig> disks;
     std::vector<NetConfig> nets;
+    std::string user;    // that the daemon becomes; empty: it stays root, without capabilities
     bool restarts{true}; // what a reboot of the guest does; else it ends
     WatchdogConfig watchdog;
     GdbConfig gdb;

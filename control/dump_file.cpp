@@ -17,21 +17,21 @@ Failure failure_of(const std::string& path, const std::string& why) { return {Ex
 
 [[noreturn]] void fail(const std::string& path, const std::string& why) { throw failure_of(path, why); }
 
-std::string folder_of(const std::string& path)
+} // namespace
+
+std::string DumpFile::folder(const std::string& path)
 {
     std::size_t slash = path.rfind('/');
     return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
-
-} // namespace
 
 void DumpFile::check(const std::string& path)
 {
     struct stat status;
     if (lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
         fail(path, "there is something of that name that is no file; give another");
-    if (access(folder_of(path).c_str(), W_OK | X_OK) != 0)
-        fail(path, "no file can be made in " + folder_of(path) + ": " + strerror(errno));
+    if (access(folder(path).c_str(), W_OK | X_OK) != 0)
+        fail(path, "no file can be made in " + folder(path) + ": " + strerror(errno));
 }
 
 DumpFile::DumpFile(const std::string& path) : path_{path}, partial_{path + ".partial"}
@@ -43,10 +43,10 @@ DumpFile::DumpFile(const std::string& path) : path_{path}, partial_{path + ".par
     if (flock(file.get(), LOCK_EX | LOCK_NB) != 0)
         fail(path, "another dump is being written to it");
     struct stat status;
-    // Somebody else's, or another name of a file: not ours to write over
-    if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1 || status.st_uid != geteuid())
+    // Somebody else's, or another name of a file: not ours to write over. Nor what others may read: the daemon may not change modes
+    if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1 || status.st_uid != geteuid() || status.st_mode & 077)
         fail(path, partial_ + " is in the way; remove it");
-    if (ftruncate(file.get(), 0) != 0 || fchmod(file.get(), 0600) != 0)
+    if (ftruncate(file.get(), 0) != 0)
         fail(path, "cannot write " + partial_ + ": " + strerror(errno));
     file_ = std::move(file);
 }

@@ -14,6 +14,7 @@ class DumpFile {
 public:
     // Failure: DumpFailed, as everything here: what has the name is no regular file, or the folder cannot be written to.
     static void check(const std::string& path);
+    static std::string folder(const std::string& path);
 
     explicit DumpFile(const std::string& path);
     ~DumpFile(); // not complete: nothing is left

@@ -25,6 +25,7 @@ enum class ExitCode : int {
     NoDriver = 21,
     DriverVersion = 22,
     MachineUnfit = 23,  // doctor has a refusal
+    Privileges = 24,    // the daemon cannot give up what it does not need
     KernelMissing = 30,
     KernelDamaged = 31, // truncated, other architecture, not a kernel
     KernelUnfit = 32,   // cannot be taken over: no PARAVIRT_XXL, no kallsyms, unknown layout

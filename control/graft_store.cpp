@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "control/graft_store.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
@@ -16,13 +19,28 @@ std::vector<std::filesystem::path> graft_directories()
             if (!directory.empty())
                 directories.emplace_back(directory);
     }
-    std::error_code ignored;
-    std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored);
-    if (!program.empty())
-        directories.push_back(program.parent_path().parent_path().parent_path() / "grafts"); // build/PRESET/cli/colinux
     directories.emplace_back("/usr/lib/colinux/grafts");
     directories.emplace_back("/var/cache/colinux/grafts");
     return directories;
+}
+
+std::string who_else_could_write(const std::filesystem::path& file)
+{
+    std::error_code error;
+    std::filesystem::path whole = std::filesystem::canonical(file, error);
+    for (std::filesystem::path place = whole; !place.empty(); place = place.parent_path()) {
+        struct stat status;
+        bool last = place == place.root_path();
+        if (lstat(place.c_str(), &status) != 0)
+            return place;
+        // In a sticky folder nobody replaces what is root's
+        bool shared = status.st_mode & (S_IWGRP | S_IWOTH) && !(S_ISDIR(status.st_mode) && status.st_mode & S_ISVTX);
+        if ((status.st_uid != 0 && status.st_uid != geteuid()) || shared)
+            return place;
+        if (last)
+            return "";
+    }
+    return file;
 }
 
 std::vector<GraftEntry> list_grafts()

@@ -8,9 +8,12 @@
 
 namespace colinux {
 
-// In the order in which they are searched: those of $COLINUX_GRAFTS (separated by colons); build/grafts of the
-// build tree that this program lies in; /usr/lib/colinux/grafts (packaged); /var/cache/colinux/grafts (built here).
+// In the order in which they are searched: those of $COLINUX_GRAFTS (separated by colons); /usr/lib/colinux/grafts (packaged);
+// /var/cache/colinux/grafts (built here). Never one that is found by where this program lies: whoever could move it could choose.
 std::vector<std::filesystem::path> graft_directories();
+
+// A graft runs in ring 0. The file or the first folder above it that somebody else than root (or who runs this, who then is nobody's root) owns or may write to; empty: none.
+std::string who_else_could_write(const std::filesystem::path& file);
 
 struct GraftEntry {
     std::string release;

@@ -27,6 +27,7 @@ public:
     void create() const;
 
     const std::string& path() const { return path_; }
+    const std::string& log_folder() const { return log_folder_; }
     std::string socket_path(const std::string& name) const { return path_ + "/" + name + ".sock"; }
     std::string lock_path(const std::string& name) const { return path_ + "/" + name + ".lock"; }
     std::string log_path(const std::string& name) const { return log_folder_ + "/" + name + ".log"; }

@@ -8,11 +8,14 @@
 // The configuration is JSON (control/config.hpp); the report is vmm/startup_report.hpp.
 #include "control/config.hpp"
 #include "control/descriptors.hpp"
+#include "control/dump_file.hpp"
 #include "control/run_directory.hpp"
 #include "vmm/control_server.hpp"
 #include "vmm/loader/kernel_check.hpp"
 #include "vmm/machine.hpp"
 #include "vmm/startup_report.hpp"
+#include "vmm/sys/linux/file_confinement.hpp"
+#include "vmm/sys/linux/privileges.hpp"
 #include "vmm/termination.hpp"
 
 #include <fcntl.h>
@@ -108,8 +111,34 @@ GuestEnd run_again(Machine& machine, StartupReport& report)
     }
 }
 
+void check_crash_dump(const MachineConfig& config, const std::optional<Account>& account)
+{
+    if (config.crash_dump.empty())
+        return;
+    DumpFile::check(config.crash_dump);
+    std::string folder = DumpFile::folder(config.crash_dump);
+    int error = without_privileges(account, [&] { return access(folder.c_str(), W_OK | X_OK) == 0 ? 0 : errno; });
+    std::string who = account ? config.user : "root";
+    if (error != 0)
+        throw Failure{ExitCode::DumpFailed, "dump " + config.crash_dump + ": " + who + " without privileges cannot make a file in " + folder + ": " + strerror(error) +
+                                                "; chown " + who + " " + folder + ", or name another folder"};
+}
+
+void give_up_the_rest(const MachineConfig& config, const RunDirectory& directory, const std::optional<Account>& account, Termination& termination)
+{
+    std::vector<FileConfinement::Folder> folders{{directory.path(), false}, {directory.log_folder(), false}};
+    if (!config.crash_dump.empty())
+        folders.push_back({DumpFile::folder(config.crash_dump), true});
+    FileConfinement confinement{folders};
+    auto everywhere = [&](const std::function<void()>& task) { termination.run_on_its_thread(task); };
+    give_up_privileges(account, everywhere);
+    confinement.apply(everywhere);
+    filter_system_calls(!config.crash_dump.empty());
+}
+
 GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& termination)
 {
+    std::optional<Account> account = find_account(config.user);
     RunDirectory directory;
     directory.create();
     NameClaim claim{directory, config.name};
@@ -124,11 +153,13 @@ GuestEnd run_guest(MachineConfig config, StartupReport& report, Termination& ter
     std::optional<Machine> machine;
     std::optional<ControlServer> server;
     try {
+        check_crash_dump(config, account);
         machine.emplace(config, [&](const std::string& text) { report.progress(text); });
         server.emplace(directory.socket_path(claim.name()), *machine);
         leave_terminal();
         directory.rotate_logs(claim.name()); // nothing else can go wrong: a start that fails leaves earlier logs as they are
         machine->keep_records(directory.log_path(claim.name()), directory.report_path(claim.name()));
+        give_up_the_rest(config, directory, account, termination);
     } catch (...) {
         termination.while_starting(nullptr);
         throw;

@@ -2,7 +2,7 @@
 #include "vmm/machine.hpp"
 
 #include "control/config_text.hpp"
-#include "control/dump_file.hpp"
+#include "vmm/sys/linux/privileges.hpp"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -41,8 +41,6 @@ BootParameters boot_parameters(const MachineConfig& config, const co_info& host,
 Machine::Machine(const MachineConfig& config, const Progress& progress)
     : config_{config}, started_{std::chrono::steady_clock::now()}
 {
-    if (!config.crash_dump.empty())
-        DumpFile::check(config.crash_dump);
     if (config.gdb.port != 0)
         gdb_listener_ = listen_for_gdb(config.gdb.port); // before what takes long
     inputs_.emplace(config_, [this](std::string_view text) { hub_->output(text); });
@@ -134,6 +132,8 @@ Machine::~Machine()
         transport_->stop();
     if (hub_)
         hub_->stop();
+    if (nlohmann::json refused = refused_system_calls(); !refused.empty())
+        log("system calls were refused: " + refused.dump() + ": please report this (docs/daemon-privileges.md)");
     if (report_file_ && lseek(report_file_.get(), 0, SEEK_END) == 0)
         unlink(report_path_.c_str());
 }

@@ -4,6 +4,7 @@
 
 #include "vmm/call_names.hpp"
 #include "vmm/filtered_writes.hpp"
+#include "vmm/sys/linux/privileges.hpp"
 
 namespace colinux {
 
@@ -32,6 +33,7 @@ nlohmann::json Machine::stats()
             {"nmis", stats.nmis},
             {"passage_nmis", stats.passage_nmis},
             {"preemption_nmis", stats.preemption_nmis},
+            {"refused_system_calls", refused_system_calls()},
             {"filtered_writes", filtered_writes(loaded_, memory_)}};
 }
 

@@ -24,6 +24,8 @@ public:
     // Runs when a signal comes, or has come, before the guest does, or when nobody reads `report` (-1: nobody should); must not
     // return. Any thread.
     void while_starting(std::function<void()> abandon, int report = -1);
+    // The only thread beside main()'s until the guest runs.
+    void run_on_its_thread(const std::function<void()>& task) { loop_.call(task); }
     // From here on the guest is asked.
     void while_running(ControlTarget& target);
     // The target goes; signals are ignored.

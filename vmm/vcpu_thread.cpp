@@ -47,11 +47,14 @@ void VcpuThread::start()
     sigset_t mine, before;
     sigfillset(&mine);
     sigdelset(&mine, kLeaveGuestSignal);
+    sigdelset(&mine, SIGSYS); // blocked, a refused system call would end the daemon
     pthread_sigmask(SIG_SETMASK, &mine, &before);
     in_guest_ = true;
-    thread_ = std::thread{[this] { run(); }};
+    thread_ = std::thread{[this] {
+        pthread_setname_np(pthread_self(), ("vcpu" + std::to_string(index_)).c_str()); // of another thread it would take a file
+        run();
+    }};
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), ("vcpu" + std::to_string(index_)).c_str());
 }
 
 void VcpuThread::leave_guest()

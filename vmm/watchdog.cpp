@@ -54,10 +54,13 @@ Watchdog::Watchdog(std::chrono::milliseconds limit, std::function<Looks()> look,
 {
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGSYS); // blocked, a refused system call would end the daemon
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread{[this] { run(); }};
+    thread_ = std::thread{[this] {
+        pthread_setname_np(pthread_self(), "watchdog"); // of another thread it would take a file
+        run();
+    }};
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "watchdog");
 }
 
 Watchdog::~Watchdog()

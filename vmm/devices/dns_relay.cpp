@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -60,6 +61,15 @@ std::vector<std::vector<std::string>> entries(const std::string& path, std::init
     return found;
 }
 
+// if_nametoindex(), by a socket of a kind that the daemon may make
+unsigned interface_index(const std::string& name)
+{
+    ifreq request{};
+    name.copy(request.ifr_name, IFNAMSIZ - 1);
+    UniqueFd any{socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    return ioctl(any.get(), SIOCGIFINDEX, &request) == 0 ? static_cast<unsigned>(request.ifr_ifindex) : 0;
+}
+
 // An answer that says no more than "too long" (RFC 1035, 4.1.1, TC), with the question, which whoever asked compares.
 std::string cut_off(const std::string& answer, const std::string& question)
 {
@@ -104,7 +114,7 @@ std::vector<DnsRelay::Server> DnsRelay::servers() const
         sockaddr_in6 v6{};
         v6.sin6_family = AF_INET6;
         v6.sin6_port = htons(servers_port_);
-        v6.sin6_scope_id = scope.empty() ? 0 : if_nametoindex(scope.c_str());
+        v6.sin6_scope_id = scope.empty() ? 0 : interface_index(scope);
         if (inet_pton(AF_INET, text.c_str(), &v4.sin_addr) == 1)
             add(&v4, sizeof v4);
         else if (inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr) == 1)

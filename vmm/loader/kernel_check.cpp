@@ -14,9 +14,14 @@ constexpr std::uint64_t kScratchStart = 1ull << 30; // any address that guest RA
 
 GraftObject find_graft(const std::string& release)
 {
-    for (const GraftEntry& graft : list_grafts())
-        if (graft.release == release)
-            return GraftObject::read(graft.path);
+    for (const GraftEntry& graft : list_grafts()) {
+        if (graft.release != release)
+            continue;
+        if (std::string place = who_else_could_write(graft.path); !place.empty())
+            throw Failure{ExitCode::NoGraft, "graft " + graft.path.string() + " is code for ring 0, and others than root can write to " + place +
+                                                 ": chown root " + place + "; chmod go-w " + place};
+        return GraftObject::read(graft.path);
+    }
     throw Failure{ExitCode::NoGraft, "no graft for kernel " + release + "; install linux-headers-" + release + " and run `colinux graft build`"};
 }
 

@@ -96,7 +96,7 @@ TEST(Definition, UnknownKeysAreToldWithTheNearestKnownOne)
     EXPECT_EQ(problems(with_disk("memroy = \"1G\"")), Problems{"web.toml:1:1: unknown key 'memroy'; is 'memory' meant?"});
     EXPECT_EQ(problems("[[disk]]\npath = \"/d\"\n  readonly = true"), Problems{"web.toml:3:3: unknown key 'readonly'; is 'read_only' meant?"});
     EXPECT_EQ(problems(with_disk("colour = 1")),
-              Problems{"web.toml:1:1: unknown key 'colour'; known are: kernel, initrd, append, memory, cpus, on_reboot, watchdog, gdb, crash_dump, autostart, disk, net"});
+              Problems{"web.toml:1:1: unknown key 'colour'; known are: kernel, initrd, append, memory, cpus, on_reboot, watchdog, gdb, crash_dump, user, autostart, disk, net"});
 }
 
 TEST(Definition, WrongKindsOfValuesAreTold)
@@ -168,6 +168,7 @@ TEST(Definition, WhatRunTakesIsWrittenAndReadAgain)
     machine.restarts = false;
     machine.watchdog = {30, WatchdogConfig::Action::Dump};
     machine.crash_dump = "/var/crash/web.vmcore";
+    machine.user = "colinux";
     machine.nets.resize(2);
     machine.nets[0].tap = "co0";
     machine.nets[1].host_loopback = true;

@@ -20,6 +20,7 @@ MachineConfig good()
     config.watchdog = {30, WatchdogConfig::Action::Report};
     config.crash_dump = "/var/crash/web.vmcore";
     config.gdb = {1234, true};
+    config.user = "colinux";
     return config;
 }
 
@@ -64,6 +65,7 @@ TEST(Config, SurvivesJson)
     EXPECT_EQ(copy.crash_dump, "/var/crash/web.vmcore");
     EXPECT_EQ(copy.gdb.port, 1234u);
     EXPECT_TRUE(copy.gdb.wait);
+    EXPECT_EQ(copy.user, "colinux");
     EXPECT_EQ(copy.watchdog.seconds, 30u);
     EXPECT_EQ(copy.watchdog.action, WatchdogConfig::Action::Report);
 }

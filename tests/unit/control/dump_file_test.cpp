@@ -58,6 +58,7 @@ TEST_F(DumpFileTest, IsWrittenByOneAtATime)
 TEST_F(DumpFileTest, WhatAKilledWriterLeftIsWrittenOver)
 {
     std::ofstream{path_ + ".partial"} << "half";
+    fs::permissions(path_ + ".partial", fs::perms::owner_read | fs::perms::owner_write);
     DumpFile file{path_};
     EXPECT_EQ(fs::file_size(path_ + ".partial"), 0u);
 }
@@ -67,6 +68,10 @@ TEST_F(DumpFileTest, TakesNothingElsesPlace)
     EXPECT_THROW(DumpFile{"/dev/null"}, Failure);
     EXPECT_THROW(DumpFile{folder_}, Failure);
     EXPECT_THROW(DumpFile{folder_ + "/nowhere/core"}, Failure);
+    std::ofstream{path_ + ".partial"} << "half";
+    fs::permissions(path_ + ".partial", fs::perms::owner_all | fs::perms::others_read);
+    EXPECT_THROW(DumpFile{path_}, Failure) << "others may have it open";
+    fs::remove(path_ + ".partial");
     std::ofstream{folder_ + "/precious"} << "data";
     fs::create_symlink(folder_ + "/precious", path_ + ".partial");
     EXPECT_THROW(DumpFile{path_}, Failure);

@@ -7,6 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <fstream>
 
@@ -50,6 +53,29 @@ TEST_F(GraftStore, AbsentGraftSaysWhatToBuild)
     Failure failure = failure_of([] { find_graft("9.9.9-none"); });
     EXPECT_EQ(failure.code(), ExitCode::NoGraft);
     EXPECT_TRUE(mentions(failure, "linux-headers-9.9.9-none"));
+}
+
+TEST_F(GraftStore, GraftThatOthersCanWriteIsRefused)
+{
+    if (geteuid() != 0)
+        GTEST_SKIP() << "files of root's are needed";
+    std::string graft = write("6.1.0-test/graft.o", graft_bytes("6.1.0-test"));
+    for (std::filesystem::path place : {std::filesystem::path{graft}, directory_ / "6.1.0-test", directory_}) {
+        EXPECT_NO_THROW(find_graft("6.1.0-test"));
+        chmod(place.c_str(), 0777);
+        EXPECT_TRUE(mentions(failure_of([] { find_graft("6.1.0-test"); }), place.string()));
+        chmod(place.c_str(), 0755);
+        ASSERT_EQ(chown(place.c_str(), 65534, 65534), 0);
+        EXPECT_TRUE(mentions(failure_of([] { find_graft("6.1.0-test"); }), "chown root " + place.string()));
+        ASSERT_EQ(chown(place.c_str(), 0, 0), 0);
+    }
+}
+
+TEST_F(GraftStore, NoGraftIsLookedForBesideTheProgram)
+{
+    unsetenv("COLINUX_GRAFTS");
+    for (const std::filesystem::path& directory : graft_directories())
+        EXPECT_TRUE(directory.string().starts_with("/usr/lib/") || directory.string().starts_with("/var/cache/")) << directory;
 }
 
 TEST_F(GraftStore, CheckOfAFittingKernel)

@@ -60,10 +60,13 @@ void EventLoop::start()
     // Signals belong to the main thread; a new thread inherits the mask of its creator.
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGSYS); // blocked, a refused system call would end the daemon
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread{[this] { run(); }};
+    thread_ = std::thread{[this] {
+        pthread_setname_np(pthread_self(), name_.c_str()); // of another thread it would take a file
+        run();
+    }};
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), name_.c_str());
 }
 
 void EventLoop::stop()
