@@ -98,7 +98,10 @@ bool ControlClient::wait_for_answer(int or_this)
     socklen_t bytes = sizeof limit;
     getsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, &bytes);
     int left = limit.tv_sec == 0 && limit.tv_usec == 0 ? -1 : static_cast<int>(limit.tv_sec * 1000 + limit.tv_usec / 1000);
-    if (poll(ends, 2, left) == 0)
+    int ready;
+    while ((ready = poll(ends, 2, left)) < 0 && errno == EINTR) {
+    }
+    if (ready == 0)
         throw NotAnswering{name_};
     return !ends[1].revents;
 }

@@ -241,6 +241,21 @@ TEST_F(ControlServerTest, DumpEndsWithItsClientAndNobodyElseWaitsForIt)
     EXPECT_TRUE(eventually([&] { return guest_.dumps == 1; }));
 }
 
+TEST_F(ControlServerTest, ClientWaitsForAnAnswerOrForSomethingElse)
+{
+    guest_.endless = true;
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    UniqueFd reading{ends[0]}, writing{ends[1]};
+    ControlClient client{"web"}, slow{"web", std::chrono::milliseconds{50}};
+    DumpFile file{folder_ + "/core"};
+    client.ask_with(file.fd(), "dump");
+    EXPECT_TRUE(client.wait_for_answer(reading.get()));
+    EXPECT_THROW(slow.wait_for_answer(reading.get()), NotAnswering);
+    ASSERT_EQ(write(writing.get(), "!", 1), 1);
+    EXPECT_FALSE(slow.wait_for_answer(reading.get()));
+}
+
 TEST_F(ControlServerTest, DumpIsAbandonedWhenTheGuestEnds)
 {
     guest_.endless = true;
