@@ -9,9 +9,10 @@ void Machine::make_debugger()
     if (!passage_known_)
         throw Failure{ExitCode::DriverVersion, "the driver is of another build than this program: --gdb needs both from one"};
     debugger_.emplace(static_cast<GuestCpus&>(*this), memory_, loaded_);
-    gdb_.emplace(gdb_listener_.get(), *debugger_, [this](const std::string& text) { log(text); });
     if (config_.gdb.wait)
         debugger_->hold_at_start();
+    std::lock_guard lock{guest_mutex_}; // who asks for the status looks at gdb_
+    gdb_.emplace(gdb_listener_.get(), *debugger_, [this](const std::string& text) { log(text); });
 }
 
 void Machine::dismiss_debugger()
