@@ -88,7 +88,7 @@ STAGES='startup_64 x86_64_start_kernel start_kernel setup_arch e820__memory_setu
     arch_cpu_finalize_init check_bugs rest_init kernel_init smp_prepare_cpus_common workqueue_init driver_init do_initcalls
     populate_rootfs inet_init free_initmem run_init_process'
 
-WATCHDOG=3 PATIENCE=$((100 * SLOWNESS)) ROUNDS=5
+WATCHDOG=3 PATIENCE=$((40 * SLOWNESS)) ROUNDS=5
 
 # shellcheck disable=SC2046 # one line of words
 oopses() { echo $(faults_table | awk '$3 == "o" && $1 != "many" { print $1 }'); }
