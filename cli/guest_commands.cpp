@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Subcommands that speak with guests that run: ps, console, stop, kill, stats.
+// Subcommands that speak with guests that run: ps, console, stop, kill.
 #include "cli/commands.hpp"
 #include "cli/console_session.hpp"
 #include "cli/control_client.hpp"
@@ -26,7 +26,6 @@ namespace {
 
 struct GuestOptions {
     std::string name;
-    bool json{};
     bool no_wait{};
     unsigned timeout{kStopPatience.count()}; // seconds, of stop
 };
@@ -130,18 +129,6 @@ int end_guest(const GuestOptions& options, const char* call)
     }
 }
 
-void print_stats(const json& stats, const std::string& indent = "")
-{
-    for (const auto& item : stats.items()) {
-        if (item.value().is_object()) {
-            std::cout << indent << item.key() << ":\n";
-            print_stats(item.value(), indent + "  ");
-        } else if (item.key() != "ok") {
-            std::cout << indent << item.key() << ": " << item.value() << "\n";
-        }
-    }
-}
-
 std::string how_it_ended(ControlClient& waits)
 {
     try {
@@ -213,23 +200,6 @@ void add_stop_and_kill(CLI::App& app, int& exit_code)
     kill->footer("\nAs if its power cord were pulled: what it had not written to its disks is lost.\n\nExample:\n  "
                  "colinux kill guest1");
     kill->callback([options, &exit_code] { exit_code = end_guest(*options, "kill"); });
-}
-
-void add_stats(CLI::App& app, int& exit_code)
-{
-    auto options = std::make_shared<GuestOptions>();
-    CLI::App* command = add_guest_command(app, "stats", "Print a guest's counters: memory, world switches, calls, NMIs", options);
-    command->footer("\nExamples:\n  colinux stats guest1\n  colinux stats guest1 --json");
-    command->add_flag("--json", options->json, "as one JSON object");
-    command->callback([options, &exit_code] {
-        json stats = ControlClient{options->name}.call("stats");
-        stats.erase("ok");
-        if (options->json)
-            std::cout << stats.dump(2) << "\n";
-        else
-            print_stats(stats);
-        exit_code = 0;
-    });
 }
 
 } // namespace colinux

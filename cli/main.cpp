@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 // `colinux`: runs and looks after guests. This file is the table of contents; each subcommand has a file.
 #include "cli/commands.hpp"
+#include "cli/introspection.hpp"
 #include "cli/json_events.hpp"
+#include "cli/wait.hpp"
 #include "control/descriptors.hpp"
 #include "control/failure.hpp"
 
@@ -60,6 +62,7 @@ try {
     colinux::add_ps(app, exit_code);
     colinux::add_console(app, exit_code);
     colinux::add_stop_and_kill(app, exit_code);
+    colinux::add_wait(app, exit_code);
     colinux::add_logs(app, exit_code);
     colinux::add_stats(app, exit_code);
     colinux::add_report(app, exit_code);
@@ -68,6 +71,7 @@ try {
     colinux::add_graft(app, exit_code);
     colinux::add_image(app, exit_code);
     colinux::add_version(app, exit_code);
+    colinux::add_introspection(app, exit_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
