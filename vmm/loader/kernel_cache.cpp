@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <tuple>
 #include <vector>
 
 namespace colinux {
@@ -192,8 +193,8 @@ void KernelCache::store(const Key& key, ByteView elf) const
     if (!file || !write_all(file.get(), elf.data(), elf.size(), kImageOffset) || !write_all(file.get(), &header, sizeof header, 0))
         return;
     std::string unnamed = "/proc/self/fd/" + std::to_string(file.get());
-    // EEXIST: another process was faster with the same bytes
-    linkat(AT_FDCWD, unnamed.c_str(), folder.get(), name_of(key).c_str(), AT_SYMLINK_FOLLOW);
+    // EEXIST: another process was faster with the same bytes; and a cache that cannot be written is none
+    std::ignore = linkat(AT_FDCWD, unnamed.c_str(), folder.get(), name_of(key).c_str(), AT_SYMLINK_FOLLOW);
 }
 
 } // namespace colinux
