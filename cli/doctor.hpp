@@ -25,6 +25,7 @@ struct HostFacts {
     std::string lockdown;        // the word in brackets of /sys/kernel/security/lockdown; "" = none
     bool signatures_enforced{};  // unsigned modules are refused
     bool secure_boot{};
+    std::string dkms_key;            // certificate of the key that DKMS signs with; "": there is none
     unsigned cpus{};
     std::uint64_t available_bytes{}; // memory
     bool driver_file{};              // a colinux.ko is installed for this kernel

@@ -79,22 +79,29 @@ void check_host_kind(Findings& findings, const HostFacts& facts)
           "with one CPU, a guest that spins with its interrupts off cannot be interrupted: give the host a second one");
 }
 
+// What makes this machine trust the driver.
+std::string signing(const HostFacts& facts)
+{
+    if (facts.dkms_key.empty())
+        return "sign the driver with a key that this machine trusts (mokutil --import)";
+    return "have this machine trust the key that DKMS signed the driver with: mokutil --import " + facts.dkms_key +
+           ", then boot again and choose 'Enroll MOK'";
+}
+
 // Only while the driver is not loaded: these keep it out.
 void check_module_loading(Findings& findings, const HostFacts& facts)
 {
     bool open = facts.lockdown.empty() || facts.device_node;
     judge(findings, "lockdown", open, Level::Problem,
           facts.lockdown.empty() ? "the kernel is not locked down" : "the kernel is locked down: " + facts.lockdown,
-          facts.secure_boot
-              ? "sign the driver with a key that this machine trusts (mokutil --import), or turn secure boot off"
-              : "boot the host without lockdown=, or sign the driver with a key that this machine trusts");
+          signing(facts) + (facts.secure_boot ? ", or turn secure boot off" : ", or boot the host without lockdown="));
     bool unsigned_ok = !facts.signatures_enforced || facts.device_node;
     judge(findings, "module-signature", unsigned_ok, Level::Problem,
           facts.signatures_enforced ? "the kernel takes signed modules only" : "the kernel takes unsigned modules",
-          "sign the driver with a key that this machine trusts, or boot without module.sig_enforce");
+          signing(facts) + ", or boot without module.sig_enforce");
     judge(findings, "secure-boot", !facts.secure_boot || facts.device_node, Level::Warning,
           facts.secure_boot ? "secure boot is on" : "secure boot is off",
-          "an unsigned driver will be refused: sign it, or turn secure boot off in the firmware's setup");
+          "a driver that is not signed will be refused: " + signing(facts) + ", or turn secure boot off in the firmware's setup");
 }
 
 void check_driver(Findings& findings, const HostFacts& facts)
@@ -106,7 +113,7 @@ void check_driver(Findings& findings, const HostFacts& facts)
     judge(findings, "no-driver", facts.device_node, Level::Problem,
           facts.device_node ? "the driver is loaded" : "the driver is not loaded (" CO_DEVICE_PATH " is not there)",
           facts.driver_file ? "modprobe colinux"
-                            : "build and install the driver for this kernel (README: installing on a real host), then: "
+                            : "apt-get install colinux-dkms, or build and install the driver for this kernel (docs/install.md), then: "
                               "modprobe colinux");
     if (!facts.device_node)
         return;

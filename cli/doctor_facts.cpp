@@ -86,6 +86,9 @@ HostFacts look_at_host()
         facts.lockdown.clear();
     facts.signatures_enforced = first_line("/sys/module/module/parameters/sig_enforce") == "Y";
     facts.secure_boot = secure_boot_is_on();
+    for (const char* key : {"/var/lib/dkms/mok.pub", "/var/lib/shim-signed/mok/MOK.der"}) // Debian's, Ubuntu's
+        if (facts.dkms_key.empty() && fs::exists(key))
+            facts.dkms_key = key;
     facts.cpus = static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN));
     std::istringstream{value_of("/proc/meminfo", "MemAvailable")} >> facts.available_bytes;
     facts.available_bytes <<= 10;

@@ -33,7 +33,7 @@ int build_grafts(const GraftOptions& options)
 {
     std::string script = find_shared("tools/build-grafts");
     if (script.empty())
-        throw Failure{ExitCode::Internal, "tools/build-grafts is not installed: run cmake --install again"};
+        throw Failure{ExitCode::Internal, "tools/build-grafts is not installed: apt-get install colinux-dkms, or run cmake --install again"};
     bool checkout = fs::exists(fs::path{script}.parent_path() / "../CMakePresets.json");
     if (!options.output.empty() || !checkout)
         setenv("COLINUX_GRAFT_STORE", options.output.empty() ? kBuiltGrafts : fs::absolute(options.output).c_str(), 1);

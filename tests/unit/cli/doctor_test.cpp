@@ -95,6 +95,19 @@ TEST(Doctor, LockdownKeepsTheDriverOutOnlyBeforeItIsLoaded)
     EXPECT_EQ(find(facts, "lockdown").level, Finding::Level::Problem);
 }
 
+TEST(Doctor, SecureBootNamesTheKeyThatDkmsSignsWith)
+{
+    HostFacts facts = healthy();
+    facts.device_node = false;
+    facts.secure_boot = facts.signatures_enforced = true;
+    facts.lockdown = "integrity";
+    for (const char* code : {"lockdown", "module-signature", "secure-boot"})
+        EXPECT_EQ(find(facts, code).cure.find("mok.pub"), std::string::npos) << code;
+    facts.dkms_key = "/var/lib/dkms/mok.pub";
+    for (const char* code : {"lockdown", "module-signature", "secure-boot"})
+        EXPECT_NE(find(facts, code).cure.find("mokutil --import /var/lib/dkms/mok.pub"), std::string::npos) << code;
+}
+
 TEST(Doctor, DriverOfAnotherVersion)
 {
     HostFacts facts = healthy();
