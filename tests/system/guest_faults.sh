@@ -23,7 +23,7 @@ jump_data 1 wp (execute NX-protected|unable to handle)
 write_kernel_text 1 o unable to handle page fault
 write_memory 1 wpksr injure
 flip_memory 1 wpksr injure
-fill_memory 1 wpksr injure
+fill_memory 1 wpksrL injure
 write_idt 1 o unable to handle page fault
 write_gdt 1 o unable to handle page fault
 write_tss 1 o unable to handle page fault
