@@ -18,7 +18,7 @@ public:
     nlohmann::json status() override { return {{"name", "fake"}, {"pid", getpid()}}; }
     nlohmann::json stats() override { return {}; }
     nlohmann::json report() override { return {}; }
-    void dump(const std::string&, const DumpProgress&) override {}
+    void dump(int, const DumpProgress&) override {}
     void stop(std::chrono::seconds) override { end({ExitCode::Success, "powered off"}); }
     void kill() override { end({ExitCode::GuestKilled, "killed"}); }
     std::string logs() override { return ""; }
