@@ -32,6 +32,8 @@ FOLDERS = {"payload": "payloads", "system": "system"}
 LONGEST = """
 payload state
 spec figures
+system guest_faults
+system kill_storm
 system hardware_trace
 system guest_power_off
 system one_cpu
@@ -42,6 +44,10 @@ system nmi_boot
 system guest_kill
 system guest_kernels
 system overcommit
+system guest_gdb
+system daemon_privileges
+system memory_short
+system ioctl_storm
 system tracers
 system nmi_hotplug
 payload nmi_storm
