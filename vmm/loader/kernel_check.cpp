@@ -17,10 +17,15 @@ GraftObject find_graft(const std::string& release)
     for (const GraftEntry& graft : list_grafts()) {
         if (graft.release != release)
             continue;
-        if (std::string place = who_else_could_write(graft.path); !place.empty())
+        // Without symbolic links: one in somebody's folder could lead elsewhere by the time it is read
+        std::error_code error;
+        std::filesystem::path file = std::filesystem::canonical(graft.path, error);
+        if (error)
+            throw Failure{ExitCode::NoGraft, "graft " + graft.path.string() + ": " + error.message()};
+        if (std::string place = who_else_could_write(file); !place.empty())
             throw Failure{ExitCode::NoGraft, "graft " + graft.path.string() + " is code for ring 0, and others than root can write to " + place +
                                                  ": chown root " + place + "; chmod go-w " + place};
-        return GraftObject::read(graft.path);
+        return GraftObject::read(file);
     }
     throw Failure{ExitCode::NoGraft, "no graft for kernel " + release + "; install linux-headers-" + release + " and run `colinux graft build`"};
 }

@@ -71,6 +71,14 @@ TEST_F(GraftStore, GraftThatOthersCanWriteIsRefused)
     }
 }
 
+// (Bug: the place behind a link was looked at, then the link read, which others may have turned meanwhile.)
+TEST_F(GraftStore, GraftIsReadWhereItWasLookedAt)
+{
+    write("real/6.1.0-test/graft.o", graft_bytes("6.1.0-test"));
+    std::filesystem::create_directory_symlink(directory_ / "real" / "6.1.0-test", directory_ / "6.1.0-test");
+    EXPECT_EQ(find_graft("6.1.0-test").path(), std::filesystem::canonical(directory_ / "real/6.1.0-test/graft.o"));
+}
+
 TEST_F(GraftStore, NoGraftIsLookedForBesideTheProgram)
 {
     unsetenv("COLINUX_GRAFTS");
