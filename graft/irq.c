@@ -33,6 +33,7 @@ extern const char asm_spurious_interrupt_code[] asm("asm_spurious_interrupt");
 extern const char asm_common_interrupt_code[] asm("asm_common_interrupt");
 void native_init_IRQ(void);
 void co_early_mce(void);
+void co_nmi(void);
 void generic_smp_call_function_single_interrupt(void);
 
 static struct irq_desc vectors[NR_VECTORS]; /* no interrupts of Linux's: only .handle_irq is used */
@@ -162,6 +163,8 @@ static void set_gates(void)
 	for (vector = FIRST_SYSTEM_VECTOR; vector < NR_VECTORS; vector++)
 		set_gate(vector, system_stub(vector), 0);
 	set_gate(CO_DELIVERY_VECTOR, irq_entries_start + IDT_ALIGN * (CO_DELIVERY_ENTRY - FIRST_EXTERNAL_VECTOR), 0);
+	if (!boot_cpu_has(X86_FEATURE_PTI))
+		set_gate(X86_TRAP_NMI, co_nmi, IST_INDEX_NMI + 1);
 	if (!IS_ENABLED(CONFIG_X86_MCE)) /* its gate would lead to freed memory */
 		set_gate(X86_TRAP_MC, co_early_mce, IST_INDEX_MCE + 1);
 	asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");

@@ -20,6 +20,8 @@
 
 #define CO_BOOT_DEBUGGER 1 /* co_boot_info.flags: the daemon has a debugger; it gets #DB and #BP of the kernel */
 
+#define CO_BOOT_INFO_PASSAGES 64 /* offset in struct co_boot_info, for the graft's assembler */
+
 #ifndef __ASSEMBLER__
 
 struct co_boot_info {
@@ -36,6 +38,7 @@ struct co_boot_info {
 	co_u64 passages;      /* virtual: struct co_passage of vCPU 0; the others' follow, a page each */
 	co_u64 reserved[15];
 };
+CO_STATIC_ASSERT(__builtin_offsetof(struct co_boot_info, passages) == CO_BOOT_INFO_PASSAGES, "an offset for the assembler");
 
 /* Text from the guest's first line on, until a real console takes over, and again when it panics.
  * Single producer (the graft, under its own lock), single consumer (the daemon). `head` and

@@ -18,7 +18,7 @@
 
 #include <colinux/types.h>
 
-#define CO_PASSAGE_VERSION 3
+#define CO_PASSAGE_VERSION 4
 #define CO_PAGE_SIZE 4096
 #define CO_MAX_VCPUS 64
 
@@ -97,6 +97,13 @@
 #define CO_MAILBOX_INTERRUPTS_ON 2  /* the caller had RFLAGS.IF = 1: the host may run something else before it
                                      * returns, whatever the call */
 
+/* Offsets in struct co_passage, for the graft's assembler */
+#define CO_PASSAGE_MAILBOX 16
+#define CO_PASSAGE_MAILBOX_BYTES 56
+#define CO_PASSAGE_IN_NMI 72
+#define CO_PASSAGE_HOST 232
+#define CO_PASSAGE_GUEST 464
+
 #ifndef __ASSEMBLER__
 
 struct co_descriptor_pointer { /* operand of LGDT/LIDT at byte 6 of a 16-byte slot */
@@ -142,6 +149,7 @@ struct co_passage {
 	co_u32 vcpu;    /* index of this vCPU, set by the driver */
 	co_u64 pending; /* CO_PENDING_* bits */
 	struct co_mailbox mailbox;
+	co_u64 in_nmi; /* (graft) its NMI gate is at work; what it needs to return lies on its stack */
 	co_u64 msr[CO_MSR_COUNT]; /* the guest's values of the carried MSRs */
 	co_u32 msr_unsure;        /* set by the graft around a write: hardware and msr[] may differ */
 	co_u32 nmi_ready;
@@ -162,6 +170,11 @@ struct co_passage {
 };
 
 CO_STATIC_ASSERT(sizeof(struct co_passage) <= CO_PAGE_SIZE, "the passage data is one page");
+CO_STATIC_ASSERT(__builtin_offsetof(struct co_passage, mailbox) == CO_PASSAGE_MAILBOX && sizeof(struct co_mailbox) == CO_PASSAGE_MAILBOX_BYTES &&
+			 __builtin_offsetof(struct co_passage, in_nmi) == CO_PASSAGE_IN_NMI &&
+			 __builtin_offsetof(struct co_passage, host) == CO_PASSAGE_HOST &&
+			 __builtin_offsetof(struct co_passage, guest) == CO_PASSAGE_GUEST,
+		 "offsets for the assembler");
 
 /*
  * How the graft leaves the guest: the code at CO_PASSAGE_VIRT. sysv_abi. Call it with

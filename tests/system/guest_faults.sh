@@ -50,6 +50,9 @@ halt_all 2 s injure
 lock_twice 1 s injure
 lock_twice_all 2 s injure
 cross_locks 2 s injure
+lose_percpu 1 s injure
+nmi_handler_spins 1 s injure
+nmi_handler_never_returns 1 s injure
 wait_for_stopped_cpu 2 s injure
 out_of_memory 1 p Out of memory
 no_atomic_memory 1 wps injure
@@ -75,8 +78,6 @@ write_page_tables 1 wpksL injure
 write_driver_words 1 wpksL injure
 jump_kernel_text 1 wpksrL injure
 jump_graft_text 1 wpksrL injure
-nmi_handler_spins 1 sL injure
-nmi_handler_never_returns 1 sL injure
 TABLE
 }
 

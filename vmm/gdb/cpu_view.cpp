@@ -24,8 +24,8 @@ constexpr Field kFields[] = {
     {kR15, &InterruptedRegisters::r15}, {kRip, &InterruptedRegisters::ip}, {kEflags, &InterruptedRegisters::flags},
 };
 
-// An NMI in the kernel returns by a second copy of what the CPU pushed, right above the first (entry_64.S: "iret" and "outermost"
-// frame). False: it is not there.
+// An NMI that the kernel's own entry took amid the kernel returns by a second copy of what the CPU pushed, right above the first
+// (entry_64.S: "iret" and "outermost" frame). False: it is not there.
 bool find_iret_frame(CpuView& view, const GuestPages& pages, const InterruptedRegisters& registers)
 {
     std::uint64_t words[5], at = view.registers_virt + sizeof registers;
@@ -35,12 +35,13 @@ bool find_iret_frame(CpuView& view, const GuestPages& pages, const InterruptedRe
     return true;
 }
 
-void show_interrupted(CpuView& view, const GuestPages& pages, std::uint64_t virt, const InterruptedRegisters& registers)
+// `by_graft`: by the graft's own NMI gate, which returns by these registers
+void show_interrupted(CpuView& view, const GuestPages& pages, std::uint64_t virt, const InterruptedRegisters& registers, bool by_graft = false)
 {
     show(view.registers, registers);
     view.user_mode = registers.user_mode();
     view.registers_virt = virt;
-    if (view.call == CO_CALL_NMI && !view.user_mode && !find_iret_frame(view, pages, registers))
+    if (view.call == CO_CALL_NMI && !view.user_mode && !by_graft && !find_iret_frame(view, pages, registers))
         view.registers_virt = 0;
 }
 
@@ -105,14 +106,16 @@ std::optional<CpuView> look_at_cpu(const GuestKernel& kernel, const GuestMemory&
             show_interrupted(view, pages, passage.mailbox.arg[1], *registers);
         return view;
     }
+    bool in_graft = false;
     for (const StackFrame& frame : unwind(kernel, pages, *state)) {
         if (!frame.sure)
             break;
         if (frame.registers) {
-            show_interrupted(view, pages, frame.registers_virt, *frame.registers);
+            show_interrupted(view, pages, frame.registers_virt, *frame.registers, in_graft);
             return view;
         }
-        if (was_taken_off(view.call) || kernel.in_graft(frame.ip))
+        in_graft = kernel.in_graft(frame.ip);
+        if (was_taken_off(view.call) || in_graft)
             continue;
         view.flags_virt = passage.guest.rsp + kFlagsOnStack;
         view.registers[kRip] = frame.ip;

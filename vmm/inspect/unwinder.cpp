@@ -32,13 +32,25 @@ private:
         if (frame_.registers && frame_.registers->user_mode())
             return false;
         if (kernel_.in_graft(frame_.ip))
-            return by_frame_pointer() || by_search();
+            return by_encoded_registers() || by_frame_pointer() || by_search();
         auto entry = kernel_.orc() ? kernel_.orc()->find(frame_.returns ? frame_.ip - 1 : frame_.ip) : std::nullopt;
         if (!entry || !kernel_.in_text(frame_.ip))
             return by_search();
         if (entry->kind == OrcTable::Kind::EndOfStack)
             return false;
         return by_table(*entry) || by_search();
+    }
+
+    // The graft's NMI gate (graft/entry.S), and the kernel's own where it is built with frame pointers: odd, and leads to registers.
+    bool by_encoded_registers()
+    {
+        std::uint64_t at = frame_.bp - 1;
+        bool encoded = frame_.bp & 1 && at - frame_.sp < kSearchedBytes;
+        auto registers = encoded ? pages_.at<InterruptedRegisters>(at) : std::nullopt;
+        if (!registers)
+            return false;
+        frame_ = {registers->ip, registers->sp, registers->bp, true, false, registers, at};
+        return true;
     }
 
     bool by_frame_pointer()

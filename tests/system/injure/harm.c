@@ -286,6 +286,22 @@ static void wait_for_stopped_cpu(void)
 	smp_call_function_single(1, oops_in_interrupt_on, NULL, 1);
 }
 
+/* What the kernel's own entries for exceptions and NMIs need first: who and where they are */
+static void lose_percpu(void)
+{
+	static const char *const names[] = { "pcpu_hot", "cpu_number", "current_task", "cpu_current_top_of_stack", "__preempt_count" };
+	unsigned int i;
+
+	local_irq_disable();
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		void *variable = (void *)symbol(names[i]);
+
+		if (variable)
+			*(u64 *)this_cpu_ptr((void __percpu *)variable) = random_bits();
+	}
+	asm volatile("1: pause; jmp 1b");
+}
+
 /* The NMI handler becomes: stay. Or: return from the NMI, so that the next one can come, and stay. */
 static void stay_in_nmi(void)
 {
@@ -356,7 +372,7 @@ static const struct {
 	INJURY(write_graft_text), INJURY(write_graft_data), INJURY(jump_graft_text),
 	INJURY(stack_overflow), INJURY(stack_lost), INJURY(stack_elsewhere), INJURY(bad_return),
 	INJURY(invalid_opcode), INJURY(divide), INJURY(breakpoint), INJURY(bad_vector), INJURY(bug), INJURY(panic_now), INJURY(oops_in_interrupt),
-	INJURY(spin_one), INJURY(spin_all), INJURY(halt_one), INJURY(halt_all), INJURY(lock_twice), INJURY(lock_twice_all), INJURY(cross_locks),
+	INJURY(spin_one), INJURY(spin_all), INJURY(halt_one), INJURY(halt_all), INJURY(lock_twice), INJURY(lock_twice_all), INJURY(cross_locks), INJURY(lose_percpu),
 	INJURY(wait_for_stopped_cpu), INJURY(nmi_handler_spins), INJURY(nmi_handler_never_returns),
 	INJURY(out_of_memory), INJURY(no_atomic_memory),
 	INJURY(virtqueue_pages), INJURY(virtqueue_rings), INJURY(virtqueue_all), INJURY(virtqueue_driver),

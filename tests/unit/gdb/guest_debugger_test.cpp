@@ -254,6 +254,28 @@ TEST(GuestDebugger, RegistersOfAnNmiAreChangedInBothCopies)
     EXPECT_EQ(guest.pages().at<InterruptedRegisters>(kAt)->ip, kCode + 2);
 }
 
+// The graft's own NMI gate (graft/entry.S) returns by what it saved, to which its frame pointer leads.
+TEST(GuestDebugger, RegistersOfAnNmiThatTheGraftTookAreChangedWhereTheyLie)
+{
+    constexpr std::uint64_t kAt = kSaved - 0x70;
+    StandingGuest guest{{{StandingGuest::kText + 0x1000, 24, 0, OrcTable::Sp, OrcTable::None, 0}}};
+    FakeCpus cpus{guest};
+    GuestDebugger debugger{cpus, guest.memory, guest.loaded};
+    guest.leave(CO_GRAFT_VIRT + 0x110, kSaved - 0x100, kAt + 1);
+    guest.passages[0].mailbox.call = CO_CALL_NMI;
+    InterruptedRegisters registers{};
+    registers.ip = kCode;
+    registers.cs = 0x10;
+    registers.bp = 0x1234;
+    guest.put(kAt, registers);
+    Registers wanted = debugger.registers(0);
+    EXPECT_EQ(wanted[kRip], kCode);
+    EXPECT_EQ(wanted[kRbp], 0x1234u);
+    wanted[kRip] = kCode + 2;
+    EXPECT_EQ(debugger.set_registers(0, wanted), "");
+    EXPECT_EQ(guest.pages().at<InterruptedRegisters>(kAt)->ip, kCode + 2);
+}
+
 TEST(GuestKernel, MembersOfVariablesAreFoundByTheKernelsTypes)
 {
     StandingGuest guest;
