@@ -94,10 +94,10 @@ void Watchdog::look_once(std::chrono::nanoseconds passed)
     std::vector<bool> hangs = judge_.judge(*looks, passed);
     told_.resize(hangs.size());
     for (unsigned cpu = 0; cpu < hangs.size(); cpu++) {
-        bool news = hangs[cpu] && !told_[cpu];
-        told_[cpu] = hangs[cpu];
-        if (news)
-            hung_(cpu);
+        if (!hangs[cpu] || told_[cpu] == (*looks)[cpu].progress)
+            continue;
+        told_[cpu] = (*looks)[cpu].progress;
+        hung_(cpu);
     }
 }
 

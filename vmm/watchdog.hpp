@@ -60,7 +60,7 @@ private:
     std::function<Looks()> look_;
     std::function<void(unsigned)> hung_;
     HangJudge judge_;
-    std::vector<bool> told_;
+    std::vector<std::optional<std::uint64_t>> told_; // the progress at which its hang was: that one, no other
     std::mutex mutex_; // guards stopping_
     std::condition_variable stop_;
     bool stopping_{};

@@ -108,6 +108,27 @@ TEST(Watchdog, TellsOnceWhichCpuHangs)
     EXPECT_EQ(told, 1);
 }
 
+// Who asks for a report makes the guest stand still, and the watchdog begins to count anew.
+TEST(Watchdog, OneHangThatIsLookedAtMeanwhileIsToldOnce)
+{
+    std::atomic<std::uint64_t> looks{};
+    std::atomic<int> told{}, still{};
+    Watchdog watchdog{200ms,
+                      [&]() -> Watchdog::Looks {
+                          std::uint64_t now = ++looks;
+                          if (told > 0 && still == 0) {
+                              still = 1;
+                              return std::nullopt;
+                          }
+                          return {{{3, now, CO_SLEEP_NONE, now * 1s, true}}};
+                      },
+                      [&](unsigned) { told++; }};
+    EXPECT_TRUE(eventually([&] { return still > 0; }));
+    std::uint64_t then = looks;
+    EXPECT_TRUE(eventually([&] { return looks > then + 20; }));
+    EXPECT_EQ(told, 1);
+}
+
 TEST(Watchdog, DoesNotJudgeAGuestThatIsMadeToStandStill)
 {
     std::atomic<std::uint64_t> looks{}, told{};
