@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "control/driver.hpp"
 
+#include "control/cgroup_memory.hpp"
 #include "control/config_text.hpp"
 #include "control/failure.hpp"
 
@@ -37,6 +38,18 @@ int expect(int result, const char* what)
 
 // Frames are counted by 4 KiB, ranges by 2 MiB: "300M" reads better than an exact number.
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + "M"; }
+
+// So much must be left to the daemon itself: at its group's limit the kernel would end it, and the guest with it.
+constexpr std::uint64_t kLeftToDaemon = 16 << 20;
+
+void expect_cgroup_allows(std::uint64_t bytes)
+{
+    auto least = least_cgroup_memory();
+    if (least && least->left < bytes + kLeftToDaemon)
+        throw Failure{ExitCode::MemoryNotFound, "the control group " + least->group + " has " + mebibytes(least->left) + " left of its memory.max of " +
+                                                    mebibytes(least->limit) + ", and " + size_text(bytes) + " for the guest and " +
+                                                    mebibytes(kLeftToDaemon) + " for its daemon are needed; give --memory a smaller size, or raise the limit"};
+}
 
 } // namespace
 
@@ -91,6 +104,7 @@ void VcpuFile::forget_exit_request() { std::atomic_ref{run_page().immediate_exit
 
 void GuestFile::allocate_memory(std::uint64_t bytes, std::uint64_t contiguous)
 {
+    expect_cgroup_allows(bytes);
     co_allocate_memory request{};
     request.bytes = bytes;
     request.contiguous = contiguous;

@@ -40,7 +40,7 @@ static bool co_host_can_spare(co_u64 bytes)
 
 co_u64 co_os_run_allocate(co_u64 bytes)
 {
-	gfp_t flags = GFP_HIGHUSER | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN;
+	gfp_t flags = GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN; /* of the caller's cgroup */
 	unsigned int order = get_order(bytes);
 	struct page *pages;
 
