@@ -7,13 +7,13 @@
 #include <linux/interrupt.h>
 #include <linux/string.h>
 
+#include "config_space.h"
 #include "graft.h"
 #include "transport.h"
 
 #define INTERRUPT_USED_BUFFERS 1
 #define INTERRUPT_CONFIGURATION 2
 #define RING_ALIGNMENT 4096
-#define GENERATION_LOOKS 1000000
 
 static struct co_virtio_device *of(struct virtio_device *device)
 {
@@ -41,40 +41,23 @@ static int finalize_features(struct virtio_device *device)
 
 static u32 generation(struct virtio_device *device)
 {
-	struct co_device *shared = of(device)->shared;
-	unsigned int look;
-	u32 value = 0;
-
-	for (look = 0; look < GENERATION_LOOKS; look++) {
-		value = smp_load_acquire(&shared->config_generation);
-		if (!(value & 1)) /* odd: the daemon is writing it */
-			break;
-		cpu_relax();
-	}
-	return value;
-}
-
-static bool config_contains(struct co_device *shared, unsigned int offset, unsigned int bytes)
-{
-	return offset <= sizeof(shared->config) && bytes <= sizeof(shared->config) - offset;
+	return co_config_generation(of(device)->shared);
 }
 
 static void get_config(struct virtio_device *device, unsigned int offset, void *buffer, unsigned int bytes)
 {
-	struct co_device *shared = of(device)->shared;
-
 	memset(buffer, 0, bytes);
-	if (config_contains(shared, offset, bytes))
-		memcpy(buffer, shared->config + offset, bytes);
+	if (co_config_contains(offset, bytes))
+		co_read_config(of(device)->shared, offset, buffer, bytes);
 }
 
 static void set_config(struct virtio_device *device, unsigned int offset, const void *buffer, unsigned int bytes)
 {
 	struct co_device *shared = of(device)->shared;
 
-	if (!config_contains(shared, offset, bytes))
+	if (!co_config_contains(offset, bytes))
 		return;
-	memcpy(shared->config + offset, buffer, bytes);
+	memcpy(shared->config[co_config_generation(shared) & 1] + offset, buffer, bytes);
 	ask_daemon(of(device), CO_DEVICE_CONFIG);
 }
 

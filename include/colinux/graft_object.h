@@ -8,7 +8,7 @@
  * weak symbol is 0, an absent strong one an error that names it), relocates, applies the fixups
  * and writes the window's page table.
  *
- * Sections with a meaning: `.modinfo` (strings "vermagic=...", "colinux_graft=3"), `.colinux.fixups`
+ * Sections with a meaning: `.modinfo` (strings "vermagic=...", "colinux_graft=4"), `.colinux.fixups`
  * (struct co_graft_fixup[], relocated like any data, consumed by the loader, not kept in memory),
  * `.colinux.layout` (struct co_graft_layout[], no relocations, likewise consumed).
  * The first word of vermagic must be the kernel's release. Entries of zeros in both tables are skipped: compilers
@@ -29,7 +29,7 @@
 
 #include <colinux/types.h>
 
-#define CO_GRAFT_OBJECT_VERSION 3
+#define CO_GRAFT_OBJECT_VERSION 4
 
 /* co_graft_fixup.kind. `address` is a link-time virtual address of the kernel image. */
 #define CO_FIXUP_WRITE64 1  /* store `value` (8 bytes) at address; expect must equal the old value if flags & 1 */

@@ -18,7 +18,7 @@
 #include <colinux/types.h>
 
 #define CO_TRANSPORT_MAGIC 0x54524f5053585543ull
-#define CO_TRANSPORT_VERSION 1
+#define CO_TRANSPORT_VERSION 2
 #define CO_MAX_DEVICES 40
 #define CO_MAX_QUEUES 8
 #define CO_CONFIG_BYTES 1024
@@ -46,14 +46,15 @@ struct co_device { /* one page */
 	co_u64 device_features;
 	co_u64 driver_features; /* written by the driver before FEATURES_OK */
 	co_u32 status;          /* virtio device status */
-	co_u32 config_generation; /* changes whenever the device changes config; odd while it is being written */
+	co_u32 config_generation; /* one more with each change of config: config[generation & 1] is the one that counts and stands still
+				   until the change after the next; who saw it change while reading reads again */
 	co_u32 interrupt_status;  /* 1 = used buffers, 2 = configuration; set by device (OR), cleared by driver (atomic exchange) */
 	co_u32 queues;
 	co_u32 config_bytes;
 	co_u32 reserved[3];
 	struct co_virtqueue queue[CO_MAX_QUEUES];
-	co_u8 config[CO_CONFIG_BYTES];
-	co_u8 padding[4096 - 64 - CO_MAX_QUEUES * 32 - CO_CONFIG_BYTES];
+	co_u8 config[2][CO_CONFIG_BYTES];
+	co_u8 padding[4096 - 64 - CO_MAX_QUEUES * 32 - 2 * CO_CONFIG_BYTES];
 };
 CO_STATIC_ASSERT(sizeof(struct co_device) == 4096, "one page per device");
 

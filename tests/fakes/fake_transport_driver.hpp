@@ -16,6 +16,7 @@ public:
     FakeTransportDriver(FakeGuest& guest, std::unique_ptr<VirtioDevice> device);
 
     co_device& page() { return *page_; }
+    co_u8* config() { return page_->config[page_->config_generation & 1]; }
     Transport& transport() { return *transport_; }
     const std::vector<std::string>& log() const { return log_; }
 

@@ -50,12 +50,13 @@ public:
         atomic(page_->status).store(0);
     }
 
+    // The half that nobody reads, then the generation that makes it the one to read: no change is ever seen half done.
     void write_config(std::span<const std::byte> config)
     {
-        co_u32 generation = load(page_->config_generation) | 1;
+        co_u32 generation = load(page_->config_generation) + 1;
+        std::atomic_thread_fence(std::memory_order_release); // the last generation is seen before what is written now
+        std::ranges::copy(config, reinterpret_cast<std::byte*>(page_->config[generation & 1]));
         atomic(page_->config_generation).store(generation);
-        std::ranges::copy(config, reinterpret_cast<std::byte*>(page_->config));
-        atomic(page_->config_generation).store(generation + 1);
     }
 
 private:

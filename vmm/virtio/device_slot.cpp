@@ -64,7 +64,7 @@ void DeviceSlot::describe(co_device& page, unsigned number) const
     page.config_bytes = static_cast<co_u32>(config_.size());
     for (std::size_t i = 0; i < sizes.size(); i++)
         page.queue[i].size_max = sizes[i];
-    std::ranges::copy(std::as_bytes(std::span{config_}), reinterpret_cast<std::byte*>(page.config));
+    std::ranges::copy(std::as_bytes(std::span{config_}), reinterpret_cast<std::byte*>(page.config[0]));
 }
 
 std::uint64_t DeviceSlot::offered_features() const { return device_->features() | kTransportFeatures; }

@@ -39,7 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, BlockDeviceTest, testing::Values(DiskEngine::B
 
 TEST_P(BlockDeviceTest, ConfigTellsCapacityAndFeatures)
 {
-    auto* config = reinterpret_cast<virtio_blk_config*>(disk.driver.page().config);
+    auto* config = reinterpret_cast<virtio_blk_config*>(disk.driver.config());
     EXPECT_EQ(config->capacity, 2048u);
     EXPECT_EQ(config->blk_size, 512u);
     EXPECT_TRUE(disk.driver.page().device_features & kFlush);

@@ -54,7 +54,7 @@ struct NetDeviceTest : testing::Test {
 
 TEST_F(NetDeviceTest, ConfigHasMacAndMtu)
 {
-    auto* config = reinterpret_cast<VirtioNetConfig*>(driver.page().config);
+    auto* config = reinterpret_cast<VirtioNetConfig*>(driver.config());
     EXPECT_EQ(config->mac[0] & 3, 2) << "locally administered, unicast";
     EXPECT_EQ(config->mtu, 1500);
     EXPECT_EQ(config->status, VIRTIO_NET_S_LINK_UP);

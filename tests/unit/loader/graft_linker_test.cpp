@@ -103,7 +103,7 @@ TEST(GraftObject, ReleaseAndLayoutsAreRead)
 TEST(GraftObject, OtherFilesAreRefused)
 {
     EXPECT_EQ(failure_of([] { GraftObject::parse(Bytes(5000), "x"); }).code(), ExitCode::NoGraft);
-    EXPECT_EQ(failure_of([] { GraftObject::parse(with_text(graft_bytes("r"), "colinux_graft=3", "colinux_graft=9"), "x"); }).code(), ExitCode::NoGraft);
+    EXPECT_EQ(failure_of([] { GraftObject::parse(with_text(graft_bytes("r"), "colinux_graft=4", "colinux_graft=9"), "x"); }).code(), ExitCode::NoGraft);
     EXPECT_EQ(failure_of([] { GraftObject::read("/nonexistent/graft.o"); }).code(), ExitCode::NoGraft);
 }
 

@@ -46,7 +46,7 @@ void *variable_pointer = &variable_pointer;
 void *absent_pointer = not_in_any_kernel;
 
 __attribute__((section(".modinfo"), used)) static const char modinfo[] =
-	"colinux_graft=3\0vermagic=RELEASE________________________________ SMP preempt mod_unload";
+	"colinux_graft=4\0vermagic=RELEASE________________________________ SMP preempt mod_unload";
 
 __attribute__((section(".colinux.fixups"), used)) static const struct co_graft_fixup fixups[] = {
 	{CO_FIXUP_PTE, 0, (co_u64)(level2_fixmap_pgt + 508 * 8), CO_PTE_GRAFT, 0},
