@@ -54,6 +54,11 @@ void check_cpu(Findings& findings, const HostFacts& facts)
           clock ? "the CPU's time stamp counter is invariant"
                 : "the CPU does not promise an invariant time stamp counter",
           "use a machine (or, in a virtual machine, a CPU model) with an invariant TSC; the driver has the last word");
+    bool unstable = facts.kernel_arguments.find("tsc=unstable") != std::string::npos;
+    judge(findings, "tsc-unstable", !unstable, Level::Problem,
+          unstable ? "the host kernel was told not to trust the CPU's time stamp counter, a guest's clock"
+                   : "nobody told the host kernel not to trust its time stamp counter",
+          "boot the host without tsc=unstable");
     bool fred = has_flag(facts, "fred") && facts.kernel_arguments.find("fred=on") != std::string::npos;
     judge(findings, "fred", !fred, Level::Problem, fred ? "the host kernel runs with FRED" : "the host kernel runs without FRED",
           "boot the host with: fred=off");

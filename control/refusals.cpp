@@ -47,6 +47,9 @@ constexpr Entry kRefusals[] = {
     {CO_REFUSAL_PREEMPT_RT,
      {"preempt-rt", "the host kernel is a real-time one (PREEMPT_RT): a guest keeps interrupts off for longer than such a kernel promises",
       "boot the host with Debian's linux-image-amd64 or linux-image-cloud-amd64"}},
+    {CO_REFUSAL_TSC_UNSTABLE,
+     {"tsc-unstable", "the host kernel does not trust the CPU's time stamp counter, a guest's clock (dmesg says why)",
+      "boot the host without tsc=unstable; where the counter is known to be good and the kernel is wrong, with tsc=reliable"}},
 };
 
 } // namespace

@@ -36,7 +36,8 @@ Result<void> allocate_memory(Monitor& monitor, co_allocate_memory& request)
     return allocated;
 }
 
-// What the host has turned on and the world switch does not carry (docs/world-switch.md has the whole list)
+// What may change while the driver is loaded: what the host has turned on and the world switch does not carry
+// (docs/world-switch.md has the whole list), and what it found out
 co_u32 find_host_state()
 {
     InterruptsOff off; // one CPU's
@@ -50,6 +51,8 @@ co_u32 find_host_state()
         found |= CO_REFUSAL_UINTR;
     if (cr4 & ~cpu::kCr4Known)
         found |= CO_REFUSAL_UNKNOWN_CR4;
+    if (co_os_tsc_is_unstable())
+        found |= CO_REFUSAL_TSC_UNSTABLE;
     return found;
 }
 

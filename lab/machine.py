@@ -28,8 +28,8 @@ def disk_arguments(number, file, mode):
 
 def command_line(options, package, run, disks, tty):
     """`run`: this run's directory, which has initrd and gets the sockets and logs. `disks`: (file, mode)."""
-    # norandmaps: the emulator translates a library once for each address that it lies at
-    kernel_args = f"console=ttyS0 quiet norandmaps cryptomgr.notests oops=panic panic=-1 {options.kernel_args}".strip()
+    # norandmaps: the emulator translates a library once for each address that it lies at; tsc=nowatchdog: a lab that stood still would find its TSC wrong
+    kernel_args = f"console=ttyS0 quiet norandmaps cryptomgr.notests oops=panic panic=-1{'' if options.icount else ' tsc=nowatchdog'} {options.kernel_args}".strip()
     line = [emulator(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-machine", "q35", "-cpu", options.cpu, "-m", options.memory,
             "-kernel", package.image if options.bzimage else unpacked(package.image), "-initrd", os.path.join(run, "initrd"), "-append", kernel_args,

@@ -69,6 +69,17 @@ co_u32 co_os_tsc_khz(void)
 	return mul_u64_u64_div_u64(now.tsc - co_start.tsc, NSEC_PER_MSEC, now.ns - co_start.ns);
 }
 
+/*
+ * Linux 6.1 also says so of every machine with several CPUs that promises nothing (no constant_tsc, not Intel's): that is no
+ * finding, and those TSCs are good mostly. There the user's own word is not heard either; `colinux doctor` reads it.
+ */
+bool co_os_tsc_is_unstable(void)
+{
+	bool presumed = !boot_cpu_has(X86_FEATURE_CONSTANT_TSC) && boot_cpu_data.x86_vendor != X86_VENDOR_INTEL && num_possible_cpus() > 1;
+
+	return check_tsc_unstable() && !presumed;
+}
+
 co_u32 co_os_longest_stay_us(void)
 {
 	/* A guest with its interrupts on leaves at each tick of the host: less than a tick would suspect all of them */

@@ -51,6 +51,7 @@
 #define CO_REFUSAL_UNKNOWN_CR4 (1u << 10)      /* a bit of CR4 that this driver does not know */
 #define CO_REFUSAL_MEMORY_ENCRYPTION (1u << 11) /* page tables of the host have an encryption bit (SME) */
 #define CO_REFUSAL_PREEMPT_RT (1u << 12)       /* the host kernel's own promises of latency would not hold */
+#define CO_REFUSAL_TSC_UNSTABLE (1u << 13)     /* the host kernel does not trust its TSC, which is a guest's clock */
 
 struct co_info { /* CO_GET_INFO */
 	co_u32 abi_version;

@@ -123,6 +123,8 @@ CO_ABI void co_os_fpu_load(void);
 
 /* TSC ticks per ms of the host's own clock, as well as it is known by now; 0: the TSC is not usable as a clock. */
 CO_ABI co_u32 co_os_tsc_khz(void);
+/* Has the host found, or been told, that its TSC is no clock? May change at any time. [atomic] */
+CO_ABI CO_BOOL co_os_tsc_is_unstable(void);
 /* How long a guest may keep a CPU from the host's interrupts, in microseconds: 5 ms, 1.25 of the host's ticks when these are
  * longer, or what the administrator said. At load. */
 CO_ABI co_u32 co_os_longest_stay_us(void);

@@ -60,6 +60,7 @@ public:
     bool heap_is_exhausted = false;
     unsigned current_cpu = 0;
     std::uint32_t tsc_khz = 1'000'000; // one tick = 1 ns
+    bool tsc_is_unstable{};
     std::uint32_t longest_stay_us = 6000;
     std::uint64_t waited_ns = 0; // of the thread that calls
     bool window_is_taken = false;

@@ -113,6 +113,7 @@ CO_ABI void co_os_note_guest(void) { host().must_be_off("note_guest"); }
 
 CO_ABI co_u64 co_os_waited_ns(void) { return host().waited_ns; }
 CO_ABI co_u32 co_os_tsc_khz(void) { return host().tsc_khz; }
+CO_ABI bool co_os_tsc_is_unstable(void) { return host().tsc_is_unstable; }
 CO_ABI co_u32 co_os_longest_stay_us(void) { return host().longest_stay_us; }
 CO_ABI co_u64 co_os_wall_clock_ns(void)
 {

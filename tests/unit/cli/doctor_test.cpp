@@ -67,6 +67,15 @@ TEST(Doctor, RealTimeHostIsNamedWithoutADriver)
     EXPECT_EQ(find(facts, "preempt-rt").level, Finding::Level::Problem);
 }
 
+TEST(Doctor, HostThatWasToldNotToTrustItsTscIsNamedWithoutADriver)
+{
+    HostFacts facts = healthy();
+    EXPECT_EQ(find(facts, "tsc-unstable").level, Finding::Level::Ok);
+    facts.driver_version.reset();
+    facts.kernel_arguments = "quiet tsc=unstable";
+    EXPECT_EQ(find(facts, "tsc-unstable").level, Finding::Level::Problem);
+}
+
 TEST(Doctor, DriverThatIsBuiltButNotLoaded)
 {
     HostFacts facts = healthy();

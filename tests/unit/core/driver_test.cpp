@@ -84,6 +84,18 @@ TEST_F(DriverTest, MachineWithoutUsableTscIsRefused)
     EXPECT_EQ(restart(0), CO_REFUSAL_NO_INVARIANT_TSC);
 }
 
+TEST_F(DriverTest, HostThatDoesNotTrustItsTscIsRefusedAlsoWhenItFindsOutLater)
+{
+    host().tsc_is_unstable = true;
+    EXPECT_EQ(restart(0), CO_REFUSAL_TSC_UNSTABLE);
+    EXPECT_EQ(create({1, 0, 0, 0}), -static_cast<co_s64>(Error::NoDevice));
+    host().tsc_is_unstable = false;
+    EXPECT_EQ(restart(0), 0u);
+    host().tsc_is_unstable = true;
+    EXPECT_EQ(info().refusals, CO_REFUSAL_TSC_UNSTABLE);
+    EXPECT_EQ(create({1, 0, 0, 0}), -static_cast<co_s64>(Error::NoDevice));
+}
+
 TEST_F(DriverTest, HostThatRunsOnFredIsRefused)
 {
     this_cpu().cr4 |= cpu::kCr4Fred;
