@@ -23,8 +23,6 @@ constexpr co_u64 kNothing = 0; // watched where there is nothing to watch
 constexpr unsigned shift_of(unsigned level) { return 12 + 9 * (level - 1); }
 constexpr unsigned slot_of(std::uint64_t virt, unsigned level) { return virt >> shift_of(level) & 511; }
 
-const co_u64* entries_at(std::uint64_t phys) { return static_cast<const co_u64*>(co_os_frame_address(phys)); }
-
 } // namespace
 
 void EntryCheck::create(Phys table, unsigned window_page, std::uint64_t data_entry)
@@ -36,8 +34,9 @@ void EntryCheck::create(Phys table, unsigned window_page, std::uint64_t data_ent
     data_entry_ = data_entry;
     for (const co_u64*& where : watched_)
         where = &kNothing;
-    watched_[kWatchCode] = entries_at(table_phys_);
-    watched_[kWatchData] = entries_at(table_phys_) + window_page;
+    table_ = FrameMapping{table};
+    watched_[kWatchCode] = table_.as<const co_u64>();
+    watched_[kWatchData] = table_.as<const co_u64>() + window_page;
     bool has_xss = cpu::cpuid(0, 0).eax >= 0xd && (cpu::cpuid(1, 0).ecx & 1u << 27) && (cpu::cpuid(0xd, 1).eax & 1u << 3);
     cpu::CpuidResult xsave = has_xss ? cpu::cpuid(0xd, 1) : cpu::CpuidResult{};
     xss_supported_ = std::uint64_t{xsave.edx} << 32 | xsave.ecx;
@@ -122,11 +121,12 @@ bool EntryCheck::is_sound(const co_passage& page, unsigned msr)
 // `table` becomes the one at `phys`. False: that is not the guest's memory.
 bool EntryCheck::enter(Table& table, std::uint64_t phys) const
 {
-    if (table.phys == phys && table.entries)
+    if (table.phys == phys && table.mapping)
         return true;
     if (!ram_.contains(Phys{phys}, kPageSize))
         return false;
-    table = {phys, entries_at(phys)};
+    table.phys = phys;
+    table.mapping = FrameMapping{Phys{phys}};
     return true;
 }
 
@@ -137,10 +137,10 @@ bool EntryCheck::maps_window(std::uint64_t root)
         Table& table = directories_[level - 1];
         if (!enter(table, phys))
             return false;
-        const co_u64* entry = &table.entries[slot_of(CO_PASSAGE_VIRT, level)];
+        const co_u64* entry = &table.entries()[slot_of(CO_PASSAGE_VIRT, level)];
+        watched_[kWatchDirectories + level - 2] = entry; // at once: what was watched may be unmapped by now
         if ((*entry & (kPresent | kWritable | kLargePage | kNoExecute)) != (kPresent | kWritable))
             return false;
-        watched_[kWatchDirectories + level - 2] = entry;
         phys = *entry & kAddressMask;
     }
     return phys == table_phys_ && *watched_[kWatchCode] == code_entry_ && *watched_[kWatchData] == data_entry_;
@@ -150,7 +150,7 @@ bool EntryCheck::maps(std::uint64_t root, std::uint64_t virt) const
 {
     std::uint64_t phys = root & kAddressMask;
     for (unsigned level = levels_; ram_.contains(Phys{phys}, kPageSize); --level) {
-        std::uint64_t entry = entries_at(phys)[slot_of(virt, level)];
+        std::uint64_t entry = FrameMapping{Phys{phys}}.as<const co_u64>()[slot_of(virt, level)];
         if (!(entry & kPresent))
             return false;
         phys = entry & kAddressMask;

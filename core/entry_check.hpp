@@ -10,6 +10,7 @@
 // their differences cancel out, which no mistake does.
 #pragma once
 
+#include "core/frame_mapping.hpp"
 #include "core/guest_ram.hpp"
 
 #include <colinux/abi.h>
@@ -40,7 +41,8 @@ private:
 
     struct Table { // known to lie in guest RAM
         std::uint64_t phys;
-        const co_u64* entries;
+        FrameMapping mapping;
+        const co_u64* entries() const { return mapping.as<const co_u64>(); }
     };
     struct Segment { // found sound
         std::uint64_t base;
@@ -75,6 +77,7 @@ private:
     unsigned levels_{}, window_page_{};
     std::uint64_t table_phys_{}, code_entry_{}, data_entry_{};
     Table directories_[kMaxLevels]{}; // index: level - 1
+    FrameMapping table_{};            // of the passage window
     Segment idt_{}, gdt_{}, task_{};
     std::uint64_t msr_[CO_MSR_COUNT]{}; // found sound
     std::uint64_t xss_supported_{};

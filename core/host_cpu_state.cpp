@@ -81,6 +81,7 @@ void HostCpuState::enter_guest_mode(InterruptsOff& off, co_passage& page)
     host_pkru_ = features.pku ? cpu::read_pkru() : 0;
     if (guest_pkru_ != host_pkru_ && features.pku)
         cpu::write_pkru(guest_pkru_);
+    host_task_priority_ = cpu::read_cr8();
     host_spec_ctrl_ = features.spec_ctrl ? cpu::read_msr(cpu::Msr::SpecCtrl) : 0;
     host_has_run(off, page);
     if (!host_breakpoints_ && !guest_breakpoints_) // else both are exchanged at the crossing
@@ -89,6 +90,7 @@ void HostCpuState::enter_guest_mode(InterruptsOff& off, co_passage& page)
 
 void HostCpuState::leave_guest_mode(InterruptsOff&, co_passage& page)
 {
+    resume_task_priority();
     resume_debug_store();
     exchange_user_state(page);
     if (!host_breakpoints_ && !guest_breakpoints_)
@@ -154,6 +156,8 @@ void HostCpuState::host_has_run(InterruptsOff&, co_passage& page)
     host_breakpoints_ = cpu::read_debug<7>() & kDr7Enabled;
     if (cpu::read_cr2() != guest_cr2_)
         cpu::write_cr2(guest_cr2_);
+    if (host_task_priority_)
+        cpu::write_cr8(0);
     stop_debug_store();
     differs_ = per_switch_differs(page);
 }

@@ -27,8 +27,12 @@ public:
 
     void enter_guest_mode(InterruptsOff&, co_passage& page);
     void leave_guest_mode(InterruptsOff&, co_passage& page);
-    // Before each handler of the host: perf's own state must be in force when it looks, and when it changes it.
-    void host_will_run(InterruptsOff&) { resume_debug_store(); }
+    // Before each handler of the host: perf's own state must be in force when it looks, and when it changes it; and its task priority.
+    void host_will_run(InterruptsOff&)
+    {
+        resume_task_priority();
+        resume_debug_store();
+    }
     // Before the first crossing of a burst, and whenever a handler of the host has run since the last one: it may have set
     // breakpoints, taken a page fault, or turned on PEBS or BTS.
     void host_has_run(InterruptsOff&, co_passage& page);
@@ -72,6 +76,13 @@ private:
     };
 
     void read_host_values();
+    // CR8 is 0 while the guest runs: a higher one would keep the host's interrupts off. Linux never writes it, NT keeps its IRQL
+    // there. What a guest wrote there by mistake ends at the next handler of the host, at the latest an NMI's.
+    void resume_task_priority()
+    {
+        if (cpu::read_cr8() != host_task_priority_)
+            cpu::write_cr8(host_task_priority_);
+    }
     void stop_debug_store();
     void resume_debug_store();
     void set_first_values(co_passage& page);
@@ -101,6 +112,7 @@ private:
     std::uint64_t host_fs_base_{}, host_kernel_gs_base_{};
     std::uint64_t host_debug_ctl_{}, host_pebs_enable_{}; // what stop_debug_store() took away; 0: nothing
     bool host_has_pebs_{};
+    std::uint64_t host_task_priority_{}; // CR8
     DebugRegisters host_debug_{}, guest_debug_{};
     std::uint64_t host_dr7_{};
     bool host_breakpoints_{};

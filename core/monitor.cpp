@@ -92,7 +92,7 @@ Result<void> Monitor::set_passage(const co_set_passage& request)
         request.reserved[1] || request.reserved[2])
         return Error::InvalidArgument;
     passage_table_ = Phys{request.table_phys};
-    static_cast<std::uint64_t*>(co_os_frame_address(request.table_phys))[0] = PassageWindow::code_entry();
+    FrameMapping{passage_table_}.as<std::uint64_t>()[0] = PassageWindow::code_entry();
     return {};
 }
 

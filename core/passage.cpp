@@ -42,6 +42,7 @@ Passage::~Passage()
     if (!frame_.value)
         return;
     PassageWindow::map(window_page_, Phys{});
+    mapping_.unmap();
     co_os_frame_free(frame_.value);
     counter_.remove(1);
 }
@@ -53,7 +54,8 @@ Result<void> Passage::create(Phys guest_table, unsigned window_page, unsigned vc
         return Error::NoMemory;
     counter_.add(1);
     window_page_ = window_page;
-    page_ = static_cast<co_passage*>(co_os_frame_address(frame_.value));
+    mapping_ = FrameMapping{frame_};
+    page_ = mapping_.as<co_passage>();
     shared_ = reinterpret_cast<co_passage*>(PassageWindow::address(window_page));
     page_->version = CO_PASSAGE_VERSION;
     page_->vcpu = vcpu;
@@ -64,8 +66,7 @@ Result<void> Passage::create(Phys guest_table, unsigned window_page, unsigned vc
     set_world(page_->guest, PassageWindow::address(window_page) + offsetof(co_passage, guest));
 
     PassageWindow::map(window_page, frame_);
-    auto* entries = static_cast<std::uint64_t*>(co_os_frame_address(guest_table.value));
-    entries[window_page] = PassageWindow::data_entry(frame_);
+    FrameMapping{guest_table}.as<std::uint64_t>()[window_page] = PassageWindow::data_entry(frame_);
     return {};
 }
 

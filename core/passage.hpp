@@ -7,6 +7,7 @@
 #include "base/result.hpp"
 #include "core/arch/x86_64/world_switch.hpp"
 #include "core/frame_counter.hpp"
+#include "core/frame_mapping.hpp"
 
 #include <colinux/abi.h>
 #include <colinux/passage.h>
@@ -43,7 +44,8 @@ private:
     FrameCounter& counter_;
     unsigned window_page_{};
     Phys frame_{};
-    co_passage* page_{};  // where the core reads and writes it
+    FrameMapping mapping_{};
+    co_passage* page_{};  // there: where the core reads and writes it
     co_passage* shared_{}; // where both worlds see it
 };
 

@@ -2,6 +2,7 @@
 #include "core/passage_window.hpp"
 
 #include "core/arch/x86_64/world_switch.hpp"
+#include "core/frame_mapping.hpp"
 #include "core/heap.hpp"
 
 namespace colinux {
@@ -27,9 +28,9 @@ Result<void> PassageWindow::open()
         close();
         return Error::NoMemory;
     }
-    auto* page = static_cast<char*>(co_os_frame_address(code.value));
+    FrameMapping page{code};
     for (std::uint64_t i = 0; i < world_switch_offsets.end; ++i)
-        page[i] = world_switch_begin[i];
+        page.as<char>()[i] = world_switch_begin[i];
     reserved[0] = true;
     co_os_window_map(0, code.value, true);
     return {};

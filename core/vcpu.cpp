@@ -24,6 +24,7 @@ Vcpu::~Vcpu()
     if (fpu_)
         co_os_fpu_destroy(fpu_);
     if (run_frame_.value) {
+        run_mapping_.unmap();
         co_os_frame_free(run_frame_.value);
         counter_.remove(1);
     }
@@ -35,7 +36,8 @@ Result<void> Vcpu::create(Phys guest_table, unsigned window_page)
     if (run_frame_.value == 0)
         return Error::NoMemory;
     counter_.add(1);
-    run_page_ = static_cast<co_run*>(co_os_frame_address(run_frame_.value));
+    run_mapping_ = FrameMapping{run_frame_};
+    run_page_ = run_mapping_.as<co_run>();
     fpu_ = co_os_fpu_create();
     waiter_ = co_os_waiter_create();
     if (!fpu_ || !waiter_)

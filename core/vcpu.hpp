@@ -98,6 +98,7 @@ private:
     HostCpuState cpu_state_;
     EntryCheck entry_check_;
     Phys run_frame_{};
+    FrameMapping run_mapping_{};
     co_run* run_page_{};
     co_os_fpu* fpu_{};
     GuestTimer timer_;

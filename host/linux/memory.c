@@ -76,9 +76,14 @@ void co_os_frame_free(co_u64 phys)
 	__free_page(pfn_to_page(PHYS_PFN(phys)));
 }
 
-void *co_os_frame_address(co_u64 phys)
+void *co_os_frame_map(co_u64 phys)
 {
 	return phys_to_virt(phys);
+}
+
+void co_os_frame_unmap(void *address)
+{
+	/* the direct map stays */
 }
 
 int co_os_copy_to_user(co_u64 user_address, const void *from, co_u64 bytes)

@@ -48,9 +48,12 @@ CO_ABI co_u64 co_os_run_limit(void);
 /* One zeroed frame of 4 KiB; phys or 0. [sleep] */
 CO_ABI co_u64 co_os_frame_allocate(void);
 CO_ABI void co_os_frame_free(co_u64 phys);
-/* Kernel address of a frame that one of the two functions above returned; stays valid, in every process,
- * until that frame is freed. Never fails. [atomic] */
-CO_ABI void *co_os_frame_address(co_u64 phys);
+/* Kernel address of a frame that one of the two functions above returned, in every process, until it is unmapped, which is before
+ * the frame is freed. Never fails: a host that does not have all memory at some address keeps addresses for it, CO_FRAME_MAPPINGS
+ * for each vCPU. [atomic] or [off] */
+CO_ABI void *co_os_frame_map(co_u64 phys);
+CO_ABI void co_os_frame_unmap(void *address);
+#define CO_FRAME_MAPPINGS 16
 /* Copy to the calling process. 0, or nonzero when the address is bad. [sleep] */
 CO_ABI int co_os_copy_to_user(co_u64 user_address, const void *from, co_u64 bytes);
 

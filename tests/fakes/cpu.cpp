@@ -118,6 +118,8 @@ void write_pkru(std::uint32_t value)
 
 CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf) { return this_cpu().leaves[{leaf, subleaf}]; }
 
+std::uint64_t read_cr8() { return this_cpu().cr8; }
+void write_cr8(std::uint64_t value) { this_cpu().cr8 = value; }
 std::uint64_t read_cr2() { return this_cpu().cr2; }
 
 void write_cr2(std::uint64_t value)

@@ -32,6 +32,7 @@ public:
     std::map<std::pair<std::uint32_t, std::uint32_t>, cpu::CpuidResult> leaves;
     std::uint64_t cr0 = 0x8005'0033, cr4 = 0x47'06e0, xcr0 = 7;
     std::uint32_t pkru = 0x5555'5554;
+    std::uint64_t cr8 = 0;
     std::uint64_t cr2 = 0x5057'c2, fs_base = 0x5057'f5;
     cpu::Selectors selectors{};
     std::uint64_t debug[8] = {0, 0, 0, 0, 0, 0, 0xffff'0ff0, 0x400};

@@ -118,6 +118,8 @@ void FakeHost::give_back(std::uint64_t phys, std::uint64_t bytes)
     auto found = memory_.find(phys);
     if (found == memory_.end() || found->second.bytes != bytes)
         return violation("freed memory that is not allocated");
+    if (auto mapping = mappings.lower_bound(phys); mapping != mappings.end() && *mapping < phys + bytes)
+        violation("freed memory that is mapped");
     memory_.erase(found);
 }
 

@@ -84,6 +84,7 @@ public:
     std::vector<std::string> violations;
     std::map<std::uint64_t, std::vector<std::byte>> user_memory; // copied to the process, by address
     std::map<unsigned, std::uint64_t> window; // frame of each mapped page of the passage window
+    std::multiset<std::uint64_t> mappings; // frames that the core can read and write now, once per mapping
     std::vector<co_os_timer*> timers;
     std::vector<co_os_event*> events;
     std::vector<co_os_watch*> watches;

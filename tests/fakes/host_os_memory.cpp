@@ -2,6 +2,7 @@
 // co_os_*: heap, runs, frames, FPU states. See FakeHost.
 #include "tests/fakes/fake_host.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -57,7 +58,20 @@ CO_ABI void co_os_frame_free(co_u64 phys)
     host().give_back(phys, CO_PAGE_SIZE);
 }
 
-CO_ABI void* co_os_frame_address(co_u64 phys) { return host().address_of(phys); }
+CO_ABI void* co_os_frame_map(co_u64 phys)
+{
+    host().mappings.insert(phys);
+    return host().address_of(phys);
+}
+
+CO_ABI void co_os_frame_unmap(void* address)
+{
+    auto mapping = std::ranges::find_if(host().mappings, [&](co_u64 phys) { return host().address_of(phys) == address; });
+    if (mapping == host().mappings.end())
+        host().violation("unmapped what is not mapped");
+    else
+        host().mappings.erase(mapping);
+}
 
 CO_ABI int co_os_window_open(void)
 {

@@ -2,6 +2,7 @@
 #include "tests/fakes/window_tables.hpp"
 
 #include "base/address.hpp"
+#include "tests/fakes/fake_host.hpp"
 
 #include <colinux/boot_info.h>
 #include <colinux/host_os.h>
@@ -13,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kPresentWritable = 3, kAddressMask = 0x000f'ffff'ffff'f000;
 
-std::uint64_t* table_at(std::uint64_t phys) { return static_cast<std::uint64_t*>(co_os_frame_address(phys)); }
+std::uint64_t* table_at(std::uint64_t phys) { return static_cast<std::uint64_t*>(host().address_of(phys)); }
 unsigned slot_of(std::uint64_t virt, unsigned level) { return virt >> (12 + 9 * (level - 1)) & 511; }
 
 } // namespace

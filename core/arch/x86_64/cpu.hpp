@@ -59,6 +59,8 @@ void write_pkru(std::uint32_t value);
 CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf);
 std::uint64_t read_cr2();
 void write_cr2(std::uint64_t value);
+std::uint64_t read_cr8();
+void write_cr8(std::uint64_t value);
 Selectors read_selectors();
 void load_selectors(const Selectors& selectors);
 std::uint64_t read_fs_base();
@@ -147,6 +149,15 @@ inline std::uint64_t read_cr2()
 }
 
 inline void write_cr2(std::uint64_t value) { asm volatile("mov %0, %%cr2" : : "r"(value)); }
+
+inline std::uint64_t read_cr8()
+{
+    std::uint64_t value;
+    asm volatile("mov %%cr8, %0" : "=r"(value));
+    return value;
+}
+
+inline void write_cr8(std::uint64_t value) { asm volatile("mov %0, %%cr8" : : "r"(value) : "memory"); }
 
 inline Selectors read_selectors()
 {

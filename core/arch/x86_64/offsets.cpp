@@ -3,7 +3,7 @@
 // "->NAME value" line into a #define in passage_offsets.h. Never typed by hand.
 #include <colinux/passage.h>
 
-#include <cstddef>
+#include <stddef.h>
 
 #define DEFINE(name, value) asm volatile("\n.ascii \"->" #name " %0\"" : : "i"(value))
 
@@ -17,7 +17,7 @@ void offsets()
     DEFINE(PASSAGE_IDTR, offsetof(co_passage, passage_idtr));
     DEFINE(PASSAGE_HOST, offsetof(co_passage, host));
     DEFINE(PASSAGE_GUEST, offsetof(co_passage, guest));
-    DEFINE(PASSAGE_STACK_TOP, (offsetof(co_passage, stack) + sizeof(co_passage::stack)) & ~std::size_t{15});
+    DEFINE(PASSAGE_STACK_TOP, (offsetof(co_passage, stack) + sizeof(co_passage::stack)) & ~size_t{15});
     DEFINE(USER_LOAD, offsetof(co_passage, user.load));
     DEFINE(USER_FS_BASE, offsetof(co_passage, user.fs_base));
     DEFINE(USER_KERNEL_GS_BASE, offsetof(co_passage, user.kernel_gs_base));

@@ -72,7 +72,9 @@
 	.section .text
 	.balign 2048 /* so that it does not cross a page */
 	.globl world_switch_begin
+#ifdef __ELF__
 	.type world_switch_begin, @notype
+#endif
 world_switch_begin:
 	CO_UNWIND_HINT
 	endbr64
@@ -318,7 +320,11 @@ world_switch_fault:
 world_switch_end:
 
 /* Where things lie, from the start: struct WorldSwitchOffsets in world_switch.hpp */
+#ifdef __ELF__
 	.section .rodata
+#else
+	.section .rdata, "dr" /* PE: an NT driver's */
+#endif
 	.balign 4
 	.globl world_switch_offsets
 world_switch_offsets:
@@ -328,4 +334,6 @@ world_switch_offsets:
 	.long world_switch_debug - world_switch_begin
 	.long world_switch_fault - world_switch_begin
 	.long world_switch_end - world_switch_begin
+#ifdef __ELF__
 	.section .note.GNU-stack, "", @progbits
+#endif

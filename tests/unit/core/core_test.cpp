@@ -18,6 +18,7 @@ CoreTest::~CoreTest()
 {
     co_core_stop();
     EXPECT_EQ(host().violations, std::vector<std::string>{});
+    EXPECT_TRUE(host().mappings.empty());
     EXPECT_EQ(host().regions(), 0u) << "memory that was not given back";
     EXPECT_EQ(host().heap_objects, 0u);
     EXPECT_EQ(host().handles, 0u);
@@ -83,12 +84,12 @@ unsigned TestGuest::run(unsigned vcpu)
 
 co_passage& TestGuest::page(unsigned vcpu)
 {
-    return *static_cast<co_passage*>(co_os_frame_address(co_core_vcpu_frame(vcpus_[vcpu], kPageSize)));
+    return *static_cast<co_passage*>(host().address_of(co_core_vcpu_frame(vcpus_[vcpu], kPageSize)));
 }
 
 co_run& TestGuest::run_page(unsigned vcpu)
 {
-    return *static_cast<co_run*>(co_os_frame_address(co_core_vcpu_frame(vcpus_[vcpu], 0)));
+    return *static_cast<co_run*>(host().address_of(co_core_vcpu_frame(vcpus_[vcpu], 0)));
 }
 
 co_guest_stats TestGuest::stats()

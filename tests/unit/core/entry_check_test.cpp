@@ -21,7 +21,7 @@ protected:
     // Of the last table, which is the guest's memory's first page
     std::uint64_t& data_entry()
     {
-        return static_cast<std::uint64_t*>(co_os_frame_address(guest.ram()))[guest.passage_virt() >> 12 & 511];
+        return static_cast<std::uint64_t*>(host().address_of(guest.ram()))[guest.passage_virt() >> 12 & 511];
     }
     // What the guest left with: it is not entered again, and this is why
     void expect_refused(unsigned item, ScriptedGuest::Step damage)
@@ -128,7 +128,7 @@ TEST_F(EntryCheckTest, DataPageThatCannotBeWritten)
 
 TEST_F(EntryCheckTest, WholeTableErased)
 {
-    expect_refused(CO_BAD_STATE_WINDOW, [this](co_passage&) { memset(co_os_frame_address(root()), 0, kPageSize); });
+    expect_refused(CO_BAD_STATE_WINDOW, [this](co_passage&) { memset(host().address_of(root()), 0, kPageSize); });
 }
 
 TEST_F(EntryCheckTest, IdtThatIsNotMapped)

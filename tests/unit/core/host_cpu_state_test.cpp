@@ -85,6 +85,36 @@ protected:
     }
 };
 
+TEST_F(HostCpuStateTest, TaskPriorityOfTheHostIsItsOwnInItsHandlersAndNoneInTheGuest)
+{
+    constexpr std::uint64_t kDispatch = 2;
+    begin();
+    this_cpu().cr8 = kDispatch;
+    InterruptsOff off;
+    state.enter_guest_mode(off, page);
+    crossing(off, [] { EXPECT_EQ(this_cpu().cr8, 0u); });
+    state.host_will_run(off);
+    EXPECT_EQ(this_cpu().cr8, kDispatch);
+    state.host_has_run(off, page);
+    crossing(off, [] { EXPECT_EQ(this_cpu().cr8, 0u); });
+    state.leave_guest_mode(off, page);
+    EXPECT_EQ(this_cpu().cr8, kDispatch);
+}
+
+TEST_F(HostCpuStateTest, TaskPriorityThatAGuestLeavesIsNotTheHosts)
+{
+    begin();
+    InterruptsOff off;
+    state.enter_guest_mode(off, page);
+    crossing(off, [] { this_cpu().cr8 = 15; });
+    state.host_will_run(off);
+    EXPECT_EQ(this_cpu().cr8, 0u);
+    state.host_has_run(off, page);
+    crossing(off, [] { this_cpu().cr8 = 15; });
+    state.leave_guest_mode(off, page);
+    EXPECT_EQ(this_cpu().cr8, 0u);
+}
+
 TEST_F(HostCpuStateTest, GuestBeginsWithTheHostsValues)
 {
     begin();

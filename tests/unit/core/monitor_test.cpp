@@ -284,7 +284,7 @@ TEST_F(MonitorTest, GuestLivesAsLongAsOneOfItsFiles)
     std::uint64_t ram = other->ram();
     other->close_guest();
     EXPECT_EQ(other->vcpu_request(0, CO_RUN), 0);
-    EXPECT_NE(co_os_frame_address(ram), nullptr);
+    EXPECT_NE(host().address_of(ram), nullptr);
     other.reset();
     EXPECT_EQ(host().frames(), 0u);
 }

@@ -19,12 +19,12 @@ TEST_F(PassageTest, EachVcpuHasItsOwnPageAtTheSameAddressInBothWorlds)
 {
     constexpr std::uint64_t kFrame = 0x000f'ffff'ffff'f000, kRights = 0x8000'0000'0000'0063; // NX, dirty, accessed, write, present
     TestGuest guest{3};
-    auto* guest_table = static_cast<std::uint64_t*>(co_os_frame_address(guest.ram()));
+    auto* guest_table = static_cast<std::uint64_t*>(host().address_of(guest.ram()));
     unsigned first = (guest.passage_virt() - CO_PASSAGE_VIRT) / kPageSize;
     for (unsigned i : {0u, 1u, 2u}) {
         EXPECT_EQ(guest.page(i).version, static_cast<co_u32>(CO_PASSAGE_VERSION));
         EXPECT_EQ(guest.page(i).vcpu, i);
-        EXPECT_EQ(co_os_frame_address(host().window.at(first + i)), &guest.page(i));
+        EXPECT_EQ(host().address_of(host().window.at(first + i)), &guest.page(i));
         EXPECT_EQ(guest_table[first + i], host().window.at(first + i) | kRights);
         EXPECT_EQ(guest_table[first + i] & kFrame, host().window.at(first + i));
     }

@@ -15,7 +15,7 @@ using PassageWindowTest = CoreTest;
 
 TEST_F(PassageWindowTest, FirstPageIsTheSwitchCode)
 {
-    EXPECT_EQ(std::memcmp(co_os_frame_address(host().window.at(0)), world_switch_begin, world_switch_offsets.end), 0);
+    EXPECT_EQ(std::memcmp(host().address_of(host().window.at(0)), world_switch_begin, world_switch_offsets.end), 0);
     EXPECT_EQ(PassageWindow::address(0), CO_PASSAGE_VIRT);
 }
 
