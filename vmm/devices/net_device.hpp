@@ -37,8 +37,18 @@ public:
 private:
     bool transmit();
     void deliver();
+    void take_frames();
+    void notify();
+    bool deliver_received();
+    void deliver_kept();
     bool collect_buffers(std::size_t bytes);
-    void deliver_one(VirtioNetHdr header, std::span<const std::byte> frame);
+    DescriptorChain& buffer(std::size_t i) { return buffers_[(first_buffer_ + i) % buffers_.size()]; }
+    void deliver_one(const VirtioNetHdr& header, std::span<const std::byte> frame);
+    bool receive_one();
+    void list_pieces();
+    void keep_for_more_buffers(const VirtioNetHdr& header, std::size_t bytes);
+    void discard();
+    void return_buffers(VirtioNetHdr header, std::uint64_t bytes, std::span<const std::byte> frame);
 
     std::string name_;
     MacAddress mac_;
@@ -50,10 +60,14 @@ private:
     bool merges_buffers_{};
     bool segments_cut_{}; // by the backend
     DescriptorChain chain_;
-    std::vector<DescriptorChain> buffers_; // popped for the next frame to the guest; the first collected_ are in use
+    std::vector<DescriptorChain> buffers_; // a ring: collected_ of them, from first_buffer_ on, are popped for the next frames to the guest
+    std::size_t first_buffer_{};
     std::size_t collected_{};
     std::uint64_t collected_bytes_{};
-    std::vector<std::byte> frame_; // one that the guest sends
+    std::size_t expected_{};    // bytes for which buffers are collected: large frames come after large ones
+    std::vector<iovec> pieces_; // of one frame to the guest
+    EventLoop* loop_{};
+    std::vector<std::byte> frame_; // one that the guest sends, or the part of one that its buffers had no room for
 };
 
 } // namespace colinux

@@ -13,14 +13,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <limits>
 
 namespace colinux {
 namespace {
-
-constexpr std::size_t kMaxFrame = 65535 + 18; // an IP packet to be cut, Ethernet header and one VLAN tag
-constexpr unsigned kFramesPerRound = 64;      // the guest's own have their turn, too
 
 constexpr std::uint64_t bit(unsigned number) { return std::uint64_t{1} << number; }
 
@@ -64,7 +62,7 @@ UniqueFd open_tap(const std::string& name)
 
 } // namespace
 
-TapBackend::TapBackend(const std::string& name) : tap_{open_tap(name)}, frame_(kMaxFrame)
+TapBackend::TapBackend(const std::string& name) : tap_{open_tap(name)}
 {
     accept(0);
     UniqueFd any_socket{socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
@@ -100,31 +98,40 @@ void TapBackend::accept(std::uint64_t features)
 
 void TapBackend::attach(EventLoop& loop, std::function<void()> arrived)
 {
-    arrived_ = std::move(arrived);
-    loop.watch(tap_.get(), POLLIN, [this, &loop] { receive(loop); });
+    loop_ = &loop;
+    loop.watch_arrivals(tap_.get(), std::move(arrived));
 }
 
 // What the kernel does not take is lost, as on any wire; it checks the header, too.
 void TapBackend::send(const VirtioNetHdr& header, std::span<const std::byte> frame)
 {
-    VirtioNetHdr copy = header;
-    iovec parts[] = {{&copy, sizeof copy}, {const_cast<std::byte*>(frame.data()), frame.size()}};
-    [[maybe_unused]] ssize_t written = writev(tap_.get(), parts, 2);
+    GuestBuffer whole{const_cast<std::byte*>(frame.data()), frame.size()};
+    send_from(header, {&whole, 1});
 }
 
-void TapBackend::receive(EventLoop& loop)
+bool TapBackend::send_from(const VirtioNetHdr& header, std::span<const GuestBuffer> frame)
 {
-    for (unsigned i = 0; i < kFramesPerRound; i++) {
-        VirtioNetHdr header;
-        iovec parts[] = {{&header, sizeof header}, {frame_.data(), frame_.size()}};
-        ssize_t bytes = readv(tap_.get(), parts, 2);
-        if (bytes < 0 && errno != EAGAIN && errno != EINTR)
-            loop.unwatch(tap_.get()); // the host's owner has removed the interface: it would be ready, with an error, for ever
-        if (bytes < static_cast<ssize_t>(sizeof header))
-            break;
-        received_.push(std::span{frame_}.first(static_cast<std::size_t>(bytes) - sizeof header), header);
-    }
-    arrived_();
+    VirtioNetHdr copy = header;
+    pieces_.assign({{&copy, sizeof copy}});
+    for (GuestBuffer buffer : frame)
+        pieces_.push_back({buffer.data(), buffer.size()});
+    [[maybe_unused]] ssize_t written = writev(tap_.get(), pieces_.data(), static_cast<int>(pieces_.size()));
+    return true;
+}
+
+std::optional<std::size_t> TapBackend::receive_into(VirtioNetHdr& header, std::span<const iovec> to)
+{
+    pieces_.assign({{&header, sizeof header}});
+    pieces_.insert(pieces_.end(), to.begin(), to.end());
+    ssize_t bytes;
+    do {
+        bytes = readv(tap_.get(), pieces_.data(), static_cast<int>(std::min<std::size_t>(pieces_.size(), IOV_MAX)));
+    } while (bytes < 0 && errno == EINTR);
+    if (bytes < 0 && errno != EAGAIN && loop_)
+        loop_->unwatch(tap_.get()); // the host's owner has removed the interface
+    if (bytes < static_cast<ssize_t>(sizeof header))
+        return {};
+    return static_cast<std::size_t>(bytes) - sizeof header;
 }
 
 } // namespace colinux

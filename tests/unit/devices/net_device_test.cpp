@@ -3,8 +3,12 @@
 #include "tests/fakes/fake_transport_driver.hpp"
 #include "vmm/devices/net_device.hpp"
 #include "vmm/devices/net_layout.hpp"
+#include "vmm/sys/linux/event_loop.hpp"
 
 #include <gtest/gtest.h>
+
+#include <cstring>
+#include <deque>
 
 namespace colinux {
 namespace {
@@ -221,6 +225,176 @@ TEST_F(NetDeviceTest, ResetForgetsFrames)
     send("new");
     ASSERT_TRUE(driver.finish_one(0, used));
     EXPECT_EQ(guest.text_at(buffer + 12, 3), "NEW");
+}
+
+// Keeps frames until it is asked for them, as a tap does. `incoming` is the test's until the device runs; after that, its thread's.
+class KeepingBackend final : public NetBackend {
+public:
+    std::uint16_t mtu() const override { return 1500; }
+    void attach(EventLoop& loop, std::function<void()> arrived) override
+    {
+        loop_ = &loop;
+        arrived_ = std::move(arrived);
+    }
+    void send(const VirtioNetHdr&, std::span<const std::byte>) override { FAIL() << "send_from() takes them all"; }
+    bool send_from(const VirtioNetHdr& header, std::span<const GuestBuffer> frame) override
+    {
+        sent = header.gso_size;
+        for (GuestBuffer piece : frame)
+            text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+        return true;
+    }
+    bool keeps_frames() const override { return true; }
+    std::optional<std::size_t> receive_into(VirtioNetHdr& header, std::span<const iovec> to) override
+    {
+        if (frames.empty())
+            return {};
+        std::string frame = std::move(frames.front());
+        frames.pop_front();
+        header = {};
+        header.gso_size = 77;
+        std::size_t done = 0;
+        for (const iovec& piece : to) {
+            std::size_t part = std::min(piece.iov_len, frame.size() - done);
+            std::memcpy(piece.iov_base, frame.data() + done, part);
+            done += part;
+        }
+        return done;
+    }
+    void arrive(const std::vector<std::string>& more)
+    {
+        loop_->call([&] {
+            frames.insert(frames.end(), more.begin(), more.end());
+            arrived_();
+        });
+    }
+
+    std::deque<std::string> frames;
+    std::string text;
+    std::uint16_t sent{};
+
+private:
+    EventLoop* loop_{};
+    std::function<void()> arrived_;
+};
+
+struct KeptFrames : testing::Test {
+    FakeGuest guest{16 << 20};
+    KeepingBackend* backend = new KeepingBackend;
+    FakeTransportDriver driver{guest, std::make_unique<NetDevice>("conet0", stable_mac_address("web", 0), std::unique_ptr<NetBackend>{backend})};
+    VirtqUsedElem used{};
+
+    std::uint64_t give_buffer(std::uint32_t bytes)
+    {
+        std::uint64_t phys = guest.allocate(bytes);
+        driver.queue(0).add({{phys, bytes, true}});
+        return phys;
+    }
+    bool take()
+    {
+        driver.settle();
+        return driver.queue(0).take_used(used);
+    }
+};
+
+TEST_F(KeptFrames, GoStraightIntoBuffersBehindTheirHeader)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures));
+    std::uint64_t first = give_buffer(1526), second = give_buffer(1526);
+    backend->arrive({"one", "three"});
+    ASSERT_TRUE(take());
+    EXPECT_EQ(used.len, 15u);
+    EXPECT_EQ(guest.at<VirtioNetHdr>(first)->num_buffers, 1);
+    EXPECT_EQ(guest.at<VirtioNetHdr>(first)->gso_size, 77);
+    EXPECT_EQ(guest.text_at(first + 12, 3), "one");
+    ASSERT_TRUE(take());
+    EXPECT_EQ(guest.text_at(second + 12, 5), "three");
+    EXPECT_FALSE(take());
+}
+
+TEST_F(KeptFrames, LargeOneTakesSeveralBuffersAndLeavesTheRest)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures | 1ull << VIRTIO_NET_F_MRG_RXBUF));
+    std::vector<std::uint64_t> buffers;
+    for (int i = 0; i < 60; i++)
+        buffers.push_back(give_buffer(2000));
+    std::string frame(60000, 'a');
+    frame.replace(59990, 10, "0123456789");
+    for (int round = 0; round < 2; round++) { // the first one comes as a surprise
+        std::size_t begin = round * 30;
+        backend->arrive({frame.substr(0, 59988)});
+        for (std::size_t i = begin; i < begin + 30; i++) {
+            ASSERT_TRUE(take()) << i;
+            EXPECT_EQ(used.len, 2000u);
+        }
+        EXPECT_EQ(guest.at<VirtioNetHdr>(buffers[begin])->num_buffers, 30);
+        EXPECT_EQ(guest.text_at(buffers[begin] + 12, 1988), std::string(1988, 'a'));
+        EXPECT_EQ(guest.text_at(buffers[begin + 29] + 1900, 100), std::string(100, 'a'));
+        EXPECT_FALSE(take());
+    }
+}
+
+TEST_F(KeptFrames, WaitForBuffersAndKeepTheirOrder)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures | 1ull << VIRTIO_NET_F_MRG_RXBUF));
+    std::uint64_t first = give_buffer(20);
+    backend->arrive({"twelve bytes", "next"});
+    EXPECT_FALSE(take()) << "only a part of the frame has a place";
+    std::uint64_t second = give_buffer(20), third = give_buffer(64);
+    ASSERT_TRUE(driver.finish_one(0, used));
+    EXPECT_EQ(guest.at<VirtioNetHdr>(first)->num_buffers, 2);
+    EXPECT_EQ(guest.text_at(first + 12, 8), "twelve b");
+    ASSERT_TRUE(take());
+    EXPECT_EQ(used.len, 4u);
+    EXPECT_EQ(guest.text_at(second, 4), "ytes");
+    ASSERT_TRUE(take());
+    EXPECT_EQ(guest.text_at(third + 12, 4), "next");
+}
+
+TEST_F(KeptFrames, OneThatFitsNoBufferIsDropped)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures));
+    give_buffer(14);
+    std::uint64_t second = give_buffer(64);
+    backend->arrive({"too long", "fits"});
+    ASSERT_TRUE(take());
+    EXPECT_EQ(used.len, 0u);
+    ASSERT_TRUE(take());
+    EXPECT_EQ(guest.text_at(second + 12, 4), "fits");
+}
+
+TEST_F(KeptFrames, OfBeforeTheDriverCameAreGone)
+{
+    backend->arrive({"early"});
+    backend->frames.push_back("early, too");
+    ASSERT_TRUE(driver.bring_up(kFeatures));
+    std::uint64_t buffer = give_buffer(64);
+    backend->arrive({"late"});
+    ASSERT_TRUE(take());
+    EXPECT_EQ(guest.text_at(buffer + 12, 4), "late");
+}
+
+TEST_F(KeptFrames, FloodArrivesInPieces)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures, 256));
+    for (int i = 0; i < 200; i++)
+        give_buffer(64);
+    backend->arrive(std::vector<std::string>(200, "f"));
+    for (int i = 0; i < 200; i++)
+        ASSERT_TRUE(take()) << i;
+}
+
+TEST_F(KeptFrames, SentOnesAreTakenWhereTheyLie)
+{
+    ASSERT_TRUE(driver.bring_up(kFeatures));
+    std::uint64_t phys = guest.allocate_text(std::string(sizeof(VirtioNetHdr), '\0') + "head");
+    std::uint64_t more = guest.allocate_text(" and tail");
+    guest.at<VirtioNetHdr>(phys)->gso_size = 5;
+    driver.queue(1).add({{phys, sizeof(VirtioNetHdr) + 4, false}, {more, 9, false}});
+    ASSERT_TRUE(driver.finish_one(1, used));
+    driver.settle();
+    EXPECT_EQ(backend->text, "head and tail");
+    EXPECT_EQ(backend->sent, 5);
 }
 
 TEST(StableMacAddress, DependsOnGuestAndCardOnly)

@@ -52,6 +52,8 @@ public:
     void watch(int fd, short events, Task ready); // as long as it is ready, every round
     // `ready` runs after each signal of an EventFd, once for those that came before it ran. Nobody takes the count.
     void watch_signals(const EventFd& event, Task ready);
+    // `ready` runs each time that more has come to read, not while something is left: it reads all there is.
+    void watch_arrivals(int fd, Task ready) { add(fd, EPOLLIN | EPOLLET, std::move(ready)); }
     // `ready` runs once after each arm() of the descriptor, as soon as that is readable; unarmed it costs nothing.
     void watch_armed(int fd, Task ready) { add(fd, EPOLLONESHOT, std::move(ready)); }
     void arm(int fd);
