@@ -50,6 +50,15 @@ typedef int co_apic_id;
 typedef unsigned long co_apic_register;
 #endif
 
+/* 6.6: characters in tty_operations became u8, sizes size_t */
+#if CO_SINCE(6, 6)
+typedef ssize_t co_tty_result;
+typedef size_t co_tty_count;
+#else
+typedef int co_tty_result;
+typedef int co_tty_count;
+#endif
+
 /* 6.8: sizes in hv_ops became size_t */
 #if CO_SINCE(6, 8)
 typedef ssize_t co_hvc_result;

@@ -63,12 +63,48 @@ static co_hvc_result put_chars(u32 terminal, const co_hvc_char *text, co_hvc_cou
 	return done;
 }
 
+/*
+ * The hvc driver wakes its thread for every write, so twice for a line, and each time the thread takes the CPU to find nothing to do.
+ * While nothing waits in the driver's buffer and the ring takes all, that is left out: the terminal has these operations, the
+ * driver's own but for this one.
+ */
+static const struct tty_operations *hvc_operations;
+static struct tty_operations terminal_operations;
+
+static co_tty_result write_terminal(struct tty_struct *tty, const u8 *text, co_tty_count count)
+{
+	co_tty_result done = 0;
+
+	if (hvc_operations->write_room(tty) == OUTPUT_BUFFER_BYTES) /* else something waits, or the terminal was hung up */
+		done = co_ring_write((const char *)text, count);
+	if (done < (co_tty_result)count) /* the ring is full: the driver tries again, and wakes who waits */
+		done += hvc_operations->write(tty, text + done, count - done);
+	return done;
+}
+
+static void use_terminal_operations(struct hvc_struct *hvc)
+{
+	struct tty_struct *tty = tty_port_tty_get(&hvc->port);
+
+	if (!tty)
+		return;
+	if (!hvc_operations) {
+		terminal_operations = *tty->ops;
+		terminal_operations.write = write_terminal;
+		hvc_operations = tty->ops;
+	}
+	tty->ops = &terminal_operations;
+	tty_kref_put(tty);
+}
+
 static int opened(struct hvc_struct *hvc, int interrupt)
 {
 	int error = notifier_add_irq(hvc, interrupt);
 
-	if (!error && hvc == terminal_device)
+	if (!error && hvc == terminal_device) {
+		use_terminal_operations(hvc);
 		schedule_work(&size_work);
+	}
 	return error;
 }
 

@@ -13,6 +13,8 @@
 #include <linux/notifier.h>
 #include <linux/sched.h>
 #include <linux/stddef.h>
+#include <linux/tty.h>
+#include <linux/tty_driver.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <asm/apic.h>
@@ -94,5 +96,9 @@ static const struct co_graft_layout __used __section(".colinux.layout") layouts[
 	MEMBER(hv_ops, put_chars),
 	MEMBER(hv_ops, notifier_add),
 	MEMBER(hvc_struct, port),
+	MEMBER(tty_struct, ops),
+	WHOLE(tty_operations),
+	MEMBER(tty_operations, write),
+	MEMBER(tty_operations, write_room),
 	CONSTANT(x86_legacy_i8042_state, X86_LEGACY_I8042_PLATFORM_ABSENT),
 };

@@ -19,8 +19,11 @@ public:
 
     void append(std::string_view text)
     {
-        for (char byte : text)
-            bytes_[end_++ % kBytes] = byte;
+        end_ += text.size();
+        text = text.substr(text.size() - std::min<std::uint64_t>(text.size(), kBytes));
+        std::uint64_t start = (end_ - text.size()) % kBytes, piece = std::min<std::uint64_t>(text.size(), kBytes - start);
+        std::ranges::copy(text.substr(0, piece), bytes_.begin() + static_cast<std::ptrdiff_t>(start));
+        std::ranges::copy(text.substr(piece), bytes_.begin());
     }
 
     // Some of the text from `position` on: up to where the buffer wraps. begin() <= position <= end().
