@@ -85,7 +85,7 @@ void clone(const std::string& name, const std::string& new_name)
     NewFolder folder{store.state_folder(new_name)};
     for (std::size_t i = 0; i < definition.machine.disks.size(); i++) {
         const DiskConfig& disk = definition.machine.disks[i];
-        if (disk.read_only)
+        if (disk.read_only || disk.snapshot)
             continue;
         std::string copy = store.state_folder(new_name) + "/disk" + std::to_string(i) + ".raw";
         copy_disk(disk, copy, stop);

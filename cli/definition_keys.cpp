@@ -181,6 +181,7 @@ const std::vector<DefinitionKey<DiskConfig>>& disk_keys()
     static const std::vector<DefinitionKey<DiskConfig>> keys{
         path("path", &DiskConfig::path, "a file name, as \"/srv/debian.raw\""),
         flag("read_only", &DiskConfig::read_only),
+        flag("snapshot", &DiskConfig::snapshot),
         number("partition", &DiskConfig::partition, "a number, as 1; 0: the whole disk"),
         {"format", ValueKind::Text, "\"auto\" or \"raw\"", read_format, write_format},
     };

@@ -26,7 +26,7 @@ struct RunOptions {
     unsigned cpus{1};
     std::vector<std::string> disks, nets;
     std::string on_reboot{"restart"};
-    bool detach{}, json{};
+    bool detach{}, json{}, snapshot{}, remove{};
 };
 
 namespace {
@@ -41,6 +41,7 @@ Examples:
   colinux run --disk debian.raw
   colinux run --name db --memory 1G --cpus 2 --disk debian.raw --disk data.raw --detach
   colinux run --disk debian.raw,ro --append "init=/bin/sh"
+  colinux run --disk debian.raw --snapshot
   colinux run --disk cloud.raw,partition=1
   colinux run --kernel vmlinuz --initrd initrd.img
   colinux run --disk debian.raw --watchdog 30 --crash-dump /var/crash/debian.vmcore
@@ -112,6 +113,7 @@ MachineConfig config_of(const RunOptions& options)
     for (const std::string& disk : options.disks) {
         config.disks.push_back(parse_disk(disk));
         config.disks.back().path = absolute(config.disks.back().path);
+        config.disks.back().snapshot |= options.snapshot;
     }
     if (options.nets.empty())
         config.nets.emplace_back();
@@ -232,8 +234,10 @@ std::shared_ptr<RunOptions> add_guest_options(CLI::App& app)
                         "words for the kernel command line, behind 'console=hvc0 root=/dev/vda rw'");
     command->add_option("--memory", options->memory, "size, as 512M or 2G")->capture_default_str();
     command->add_option("--cpus", options->cpus, "number of CPUs")->capture_default_str();
-    command->add_option("--disk", options->disks, "FILE[,ro][,partition=N][,format=raw]: raw image or block device; /dev/vda, /dev/vdb, ...")
+    command->add_option("--disk", options->disks, "FILE[,ro][,snapshot][,partition=N][,format=raw]: raw image or block device; /dev/vda, /dev/vdb, ...")
         ->allow_extra_args(false);
+    command->add_flag("--snapshot", options->snapshot,
+                      "what the guest writes is gone with it, as with ,snapshot behind each --disk; several guests may use an image so");
     command->add_option("--net", options->nets, "slirp[,net=A.B.C.0/N][,host-loopback=on][,forward=tcp:[ADDRESS:]HOST:GUEST]... (default: slirp), tap=INTERFACE of the host, or none")->allow_extra_args(false);
     command->add_option("--on-reboot", options->on_reboot, "restart: the guest boots again, with the same kernel; exit: it ends (exit code 10)")
         ->check(CLI::IsMember({"restart", "exit"}))
@@ -261,6 +265,7 @@ void add_run(CLI::App& app, int& exit_code)
     command->add_option("--name", options->name, "name of the guest (default: the first free of guest1, guest2, ...)");
     command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");
     command->add_flag("--json", options->json, "no console: print what happens as JSON lines");
+    command->add_flag("--rm", options->remove, "nothing of the guest is kept, as it is anyway; its disks are not the guest's: see --snapshot");
     command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

@@ -69,9 +69,9 @@ MachineConfig machine_from(const json& object)
     config.memory_bytes = number_in(object, "memory_bytes", config.memory_bytes);
     config.vcpus = number_in(object, "vcpus", config.vcpus);
     for (const json& disk : object.value("disks", json::array())) {
-        refuse_unknown(disk, {"path", "read_only", "partition", "raw"});
+        refuse_unknown(disk, {"path", "read_only", "partition", "raw", "snapshot"});
         config.disks.push_back(
-            {disk.value("path", ""), disk.value("read_only", false), number_in(disk, "partition", 0u), disk.value("raw", false)});
+            {disk.value("path", ""), disk.value("read_only", false), number_in(disk, "partition", 0u), disk.value("raw", false), disk.value("snapshot", false)});
     }
     for (const json& net : object.value("nets", json::array()))
         config.nets.push_back(net_from(net));
@@ -123,7 +123,7 @@ std::string config_to_json(const MachineConfig& config)
 {
     json disks = json::array(), nets = json::array();
     for (const DiskConfig& disk : config.disks)
-        disks.push_back({{"path", disk.path}, {"read_only", disk.read_only}, {"partition", disk.partition}, {"raw", disk.raw}});
+        disks.push_back({{"path", disk.path}, {"read_only", disk.read_only}, {"partition", disk.partition}, {"raw", disk.raw}, {"snapshot", disk.snapshot}});
     for (const NetConfig& net : config.nets) {
         json forwards = json::array();
         for (const PortForward& forward : net.forwards)

@@ -15,6 +15,7 @@ struct DiskConfig {
     bool read_only{};
     unsigned partition{}; // of an MBR or GPT in it; 0: the whole
     bool raw{};           // also where it looks like another format
+    bool snapshot{};      // what the guest writes is gone with it
 };
 
 struct PortForward {

@@ -105,6 +105,8 @@ DiskConfig parse_disk(std::string_view text)
         std::string_view option = path.substr(comma + 1);
         if (option == "ro") {
             disk.read_only = true;
+        } else if (option == "snapshot") {
+            disk.snapshot = true;
         } else if (option.starts_with(format)) {
             if (option != "format=raw")
                 refuse("disk", text, "only format=raw; convert another: qemu-img convert -O raw OLD NEW");
@@ -120,13 +122,13 @@ DiskConfig parse_disk(std::string_view text)
     }
     disk.path = path;
     if (disk.path.empty())
-        refuse("disk", text, "expected FILE[,ro][,partition=N][,format=raw]");
+        refuse("disk", text, "expected FILE[,ro][,snapshot][,partition=N][,format=raw]");
     return disk;
 }
 
 std::string disk_text(const DiskConfig& disk)
 {
-    return disk.path + (disk.read_only ? ",ro" : "") + (disk.partition ? ",partition=" + std::to_string(disk.partition) : "") +
+    return disk.path + (disk.read_only ? ",ro" : "") + (disk.snapshot ? ",snapshot" : "") + (disk.partition ? ",partition=" + std::to_string(disk.partition) : "") +
            (disk.raw ? ",format=raw" : "");
 }
 

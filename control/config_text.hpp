@@ -16,7 +16,7 @@ namespace colinux {
 std::uint64_t parse_size(std::string_view text);
 std::string size_text(std::uint64_t bytes); // the shortest exact form: "512M"
 
-// "FILE[,ro][,partition=N][,format=raw]", in any order. Failure: Usage. The file is not looked at.
+// "FILE[,ro][,snapshot][,partition=N][,format=raw]", in any order. Failure: Usage. The file is not looked at.
 DiskConfig parse_disk(std::string_view text);
 std::string disk_text(const DiskConfig& disk); // what parse_disk() reads
 

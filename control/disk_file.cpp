@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -38,7 +39,7 @@ constexpr std::chrono::milliseconds kPause{20};
     case EROFS:
     case EACCES:
     case EPERM:
-        refuse(ExitCode::DiskReadOnly, path, "cannot be written; append ,ro to use it read-only");
+        refuse(ExitCode::DiskReadOnly, path, "cannot be written; append ,ro to use it read-only, or ,snapshot");
     case EBUSY:
     case ETXTBSY:
         refuse(ExitCode::DiskBusy, path, "another guest or the host uses it (mounted, swap, RAID, LVM); end that or append ,ro");
@@ -84,7 +85,7 @@ bool is_unsupported(int error) { return error == EOPNOTSUPP || error == ENOSYS |
 DiskFile DiskFile::open(const DiskConfig& wanted, std::chrono::milliseconds patience, const HostTables& host)
 {
     const std::string& path = wanted.path;
-    bool read_only = wanted.read_only;
+    bool read_only = wanted.read_only || wanted.snapshot;
     struct stat status;
     if (stat(path.c_str(), &status) != 0)
         refuse_open(path, errno);
@@ -113,9 +114,30 @@ DiskFile DiskFile::open(const DiskConfig& wanted, std::chrono::milliseconds pati
     if (error)
         refuse_open(path, error);
     DiskFile disk{std::move(fd), read_only};
+    disk.snapshot_ = wanted.snapshot && !wanted.read_only;
     disk.measure(path);
     disk.choose(wanted);
     disk.lock(path, patience);
+    return disk;
+}
+
+DiskFile DiskFile::temporary(std::uint64_t bytes)
+{
+    const char* chosen = std::getenv("TMPDIR");
+    if (!chosen || !*chosen)
+        chosen = access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
+    std::string folder = chosen, name = folder + "/colinux-snapshot-XXXXXX";
+    UniqueFd fd{::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+    if (!fd && is_unsupported(errno)) { // a file system that has no such files
+        fd = UniqueFd{mkostemp(name.data(), O_CLOEXEC)};
+        if (fd)
+            unlink(name.c_str());
+    }
+    if (!fd || ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
+        throw Failure{ExitCode::NoOverlay, "no temporary file for a snapshot in " + folder + ": " + std::strerror(errno) +
+                                               "; set TMPDIR to a folder of a file system that has room"};
+    DiskFile disk{std::move(fd), false};
+    disk.bytes_ = bytes;
     return disk;
 }
 
@@ -177,7 +199,7 @@ void DiskFile::lock(const std::string& path, std::chrono::milliseconds patience)
     });
     if (error == EBUSY)
         refuse(ExitCode::DiskBusy, path,
-               read_only_ ? "another guest writes to it" : "another guest uses it; append ,ro on both sides to share it");
+               read_only_ ? "another guest writes to it" : "another guest uses it; append ,ro or ,snapshot on both sides to share it");
     if (error)
         refuse(ExitCode::DiskUnfit, path, std::string{"cannot be locked: "} + std::strerror(error));
 }

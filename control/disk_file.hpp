@@ -21,6 +21,8 @@ public:
     // is busy for another reason is waited for, `patience` long: a daemon that was killed lets go a moment after it is gone.
     static DiskFile open(const DiskConfig& wanted, std::chrono::milliseconds patience = kReleasePatience,
                          const HostTables& host = {});
+    // A sparse file without a name, in $TMPDIR, /var/tmp or (memory, on many hosts) /tmp. Failure: NoOverlay.
+    static DiskFile temporary(std::uint64_t bytes);
     static constexpr std::chrono::milliseconds kReleasePatience = std::chrono::seconds{3};
 
     int fd() const { return fd_.get(); }
@@ -28,6 +30,7 @@ public:
     std::uint64_t bytes() const { return bytes_; }
     std::uint32_t block_size() const { return block_size_; } // logical, 512 for files
     bool read_only() const { return read_only_; }
+    bool snapshot() const { return snapshot_; } // read only here; the guest's writes go elsewhere
 
     // Of this disk's bytes. Both synchronous; 0 or an errno. discard() is a hint: a medium that cannot do it keeps its data.
     int discard(std::uint64_t offset, std::uint64_t bytes) const;
@@ -40,7 +43,7 @@ private:
     void lock(const std::string& path, std::chrono::milliseconds patience) const;
 
     UniqueFd fd_;
-    bool read_only_;
+    bool read_only_, snapshot_{};
     std::uint64_t start_{}, bytes_{};
     std::uint32_t block_size_{512};
 };

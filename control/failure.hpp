@@ -38,6 +38,7 @@ enum class ExitCode : int {
     DiskBusy = 43,
     DiskFormat = 44,    // qcow2, gzip and so on
     DiskPartition = 45, // which one of a partitioned root disk, or one that is not there
+    NoOverlay = 46,     // no temporary file for what a snapshot's guest writes
     MemorySize = 50,    // too small, too large
     MemoryNotFound = 51,
     CpuCount = 52,

@@ -85,6 +85,7 @@ payload debug_flood
 system named_guests
 system disk_content
 system disk_kernel
+system disk_snapshot
 system guest_sleep
 system filtered_writes
 system tap

@@ -43,7 +43,7 @@ Machine::Machine(const MachineConfig& config, const Progress& progress)
 {
     if (config.gdb.port != 0)
         gdb_listener_ = listen_for_gdb(config.gdb.port); // before what takes long
-    inputs_.emplace(config_, [this](std::string_view text) { hub_->output(text); });
+    inputs_.emplace(config_, [this](std::string_view text) { hub_->output(text); }, [this](const std::string& text) { log(text); });
     build(progress);
 }
 

@@ -24,11 +24,11 @@ std::unique_ptr<NetBackend> make_backend(const NetConfig& net)
     return std::make_unique<TapBackend>(net.tap);
 }
 
-Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_console)
+Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_console, const DiskOverlay::Notice& log)
 {
     Devices devices;
     for (const DiskConfig& disk : config.disks)
-        devices.push_back(std::make_unique<BlockDevice>("cobd" + std::to_string(devices.size()), DiskFile::open(disk)));
+        devices.push_back(std::make_unique<BlockDevice>("cobd" + std::to_string(devices.size()), DiskFile::open(disk), "", DiskEngine::Best, log));
     for (unsigned card = 0; card < config.nets.size(); card++)
         devices.push_back(std::make_unique<NetDevice>("conet" + std::to_string(card), stable_mac_address(config.name, card),
                                                       make_backend(config.nets[card])));
@@ -39,8 +39,8 @@ Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_co
 
 } // namespace
 
-MachineInputs::MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console)
-    : devices{make_devices(config, second_console)},
+MachineInputs::MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console, const DiskOverlay::Notice& log)
+    : devices{make_devices(config, second_console, log)},
       config_{config},
       kernel_{read_kernel_file(config.kernel, KernelCache::of_this_host())},
       checked_{KernelImage::from(kernel_, config.kernel)},

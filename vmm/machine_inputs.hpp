@@ -7,6 +7,7 @@
 #include "control/config.hpp"
 #include "control/unique_fd.hpp"
 #include "vmm/devices/console_endpoint.hpp"
+#include "vmm/devices/disk_overlay.hpp"
 #include "vmm/loader/graft_object.hpp"
 #include "vmm/loader/kernel_image.hpp"
 #include "vmm/virtio/virtio_device.hpp"
@@ -20,8 +21,8 @@ namespace colinux {
 
 struct MachineInputs {
     // Failure: whatever is wrong with disks, ports, kernel, graft or initrd, the first one found.
-    // `second_console` gets what the guest prints on /dev/hvc1.
-    MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console);
+    // `second_console` gets what the guest prints on /dev/hvc1, `log` what devices have to say.
+    MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console, const DiskOverlay::Notice& log);
 
     std::vector<std::unique_ptr<VirtioDevice>> devices; // disks first, so that the first one is /dev/vda
 private:

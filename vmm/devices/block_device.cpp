@@ -24,15 +24,25 @@ constexpr std::uint64_t bit(unsigned number) { return std::uint64_t{1} << number
 
 } // namespace
 
-BlockDevice::BlockDevice(std::string name, DiskFile disk, std::string serial, DiskEngine engine)
+BlockDevice::BlockDevice(std::string name, DiskFile disk, std::string serial, DiskEngine engine, DiskOverlay::Notice notice)
     : name_{std::move(name)},
       disk_{std::move(disk)},
       serial_{serial.empty() ? name_ : std::move(serial)},
-      io_{make_disk_io(disk_.fd(), kQueueSize, engine)},
       requests_(kQueueSize),
       free_(kQueueSize)
 {
     std::iota(free_.rbegin(), free_.rend(), 0u);
+    if (!disk_.snapshot()) {
+        io_ = make_disk_io(disk_.fd(), kQueueSize, engine);
+        return;
+    }
+    auto tell = [name = name_, notice = std::move(notice)](const std::string& text) {
+        if (notice)
+            notice(name + ": " + text);
+    };
+    auto overlay = std::make_unique<DiskOverlay>(disk_, kQueueSize, engine, tell, DiskFile::temporary(disk_.bytes()));
+    overlay_ = overlay.get();
+    io_ = std::move(overlay);
 }
 
 std::uint32_t BlockDevice::type() const { return VIRTIO_ID_BLOCK; }
@@ -40,7 +50,7 @@ std::uint32_t BlockDevice::type() const { return VIRTIO_ID_BLOCK; }
 std::uint64_t BlockDevice::features() const
 {
     std::uint64_t common = bit(VIRTIO_BLK_F_SEG_MAX) | bit(VIRTIO_BLK_F_BLK_SIZE) | bit(VIRTIO_BLK_F_FLUSH);
-    if (disk_.read_only())
+    if (read_only())
         return common | bit(VIRTIO_BLK_F_RO);
     return common | bit(VIRTIO_BLK_F_DISCARD) | bit(VIRTIO_BLK_F_WRITE_ZEROES);
 }
@@ -115,11 +125,11 @@ void BlockDevice::take(DescriptorChain& chain)
             return finish(chain.head, status, VIRTIO_BLK_S_IOERR, 0);
         return start(BlockRequest::Kind::Read, chain, status, header.sector << kSectorShift);
     case VIRTIO_BLK_T_OUT:
-        if (disk_.read_only() || !in_range(header.sector, chain.readable_bytes()))
+        if (read_only() || !in_range(header.sector, chain.readable_bytes()))
             return finish(chain.head, status, VIRTIO_BLK_S_IOERR, 0);
         return start(BlockRequest::Kind::Write, chain, status, header.sector << kSectorShift);
     case VIRTIO_BLK_T_FLUSH:
-        if (disk_.read_only())
+        if (read_only())
             return finish(chain.head, status, VIRTIO_BLK_S_OK, 0);
         return start(BlockRequest::Kind::Flush, chain, status, 0);
     case VIRTIO_BLK_T_GET_ID: {
@@ -174,7 +184,7 @@ void BlockDevice::start_rest(std::uint32_t tag)
 
 std::uint8_t BlockDevice::free_ranges(DescriptorChain& chain, bool zero) const
 {
-    if (disk_.read_only() || chain.readable_bytes() > kMaxRanges * sizeof(virtio_blk_discard_write_zeroes))
+    if (read_only() || chain.readable_bytes() > kMaxRanges * sizeof(virtio_blk_discard_write_zeroes))
         return VIRTIO_BLK_S_IOERR;
     virtio_blk_discard_write_zeroes range{};
     std::size_t taken;
@@ -185,12 +195,17 @@ std::uint8_t BlockDevice::free_ranges(DescriptorChain& chain, bool zero) const
             return VIRTIO_BLK_S_UNSUPP;
         if (range.num_sectors > (zero ? kMaxZeroSectors : kMaxDiscardSectors) || !in_range(range.sector, bytes))
             return VIRTIO_BLK_S_IOERR;
-        std::uint64_t offset = range.sector << kSectorShift;
-        int error = zero ? disk_.write_zeroes(offset, bytes, range.flags != 0) : disk_.discard(offset, bytes);
-        if (error)
+        if (free_range(range.sector << kSectorShift, bytes, zero, range.flags != 0))
             return VIRTIO_BLK_S_IOERR;
     }
     return taken == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+}
+
+int BlockDevice::free_range(std::uint64_t offset, std::uint64_t bytes, bool zero, bool may_unmap) const
+{
+    if (overlay_)
+        return zero ? overlay_->write_zeroes(offset, bytes) : overlay_->discard(offset, bytes);
+    return zero ? disk_.write_zeroes(offset, bytes, may_unmap) : disk_.discard(offset, bytes);
 }
 
 void BlockDevice::collect()

@@ -14,7 +14,7 @@ MachineConfig good()
     MachineConfig config;
     config.name = "web";
     config.kernel = "/boot/vmlinuz";
-    config.disks = {{"a.raw", false}, {"b.raw", true, 3, true}};
+    config.disks = {{"a.raw", false}, {"b.raw", true, 3, true, true}};
     config.nets = {{{{false, 8080, 80, 0x0a010203}}, true, {0xac100000, 20}, ""}, {.forwards = {}, .tap = "co0"}};
     config.restarts = false;
     config.watchdog = {30, WatchdogConfig::Action::Report};
@@ -55,6 +55,8 @@ TEST(Config, SurvivesJson)
     EXPECT_TRUE(copy.disks[1].read_only);
     EXPECT_EQ(copy.disks[1].partition, 3u);
     EXPECT_TRUE(copy.disks[1].raw);
+    EXPECT_TRUE(copy.disks[1].snapshot);
+    EXPECT_FALSE(copy.disks[0].snapshot);
     EXPECT_EQ(copy.nets[0].forwards[0].guest_port, 80);
     EXPECT_EQ(copy.nets[1].tap, "co0");
     EXPECT_EQ(copy.nets[0].forwards[0].address, 0x0a010203u);

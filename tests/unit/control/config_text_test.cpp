@@ -50,6 +50,14 @@ TEST(Disk, OptionsStandLast)
     EXPECT_EQ(disk_text(disk), "a,b.raw,partition=12,format=raw");
 }
 
+TEST(Disk, Snapshot)
+{
+    DiskConfig disk = parse_disk("a.raw,snapshot,partition=2");
+    EXPECT_TRUE(disk.snapshot);
+    EXPECT_FALSE(disk.read_only);
+    EXPECT_EQ(disk_text(disk), "a.raw,snapshot,partition=2");
+}
+
 class BadDisk : public testing::TestWithParam<const char*> {};
 TEST_P(BadDisk, IsRefused) { EXPECT_THROW(parse_disk(GetParam()), Failure); }
 INSTANTIATE_TEST_SUITE_P(Texts, BadDisk,

@@ -71,6 +71,21 @@ TEST(DiskFile, WriterExcludesEveryoneReadersShare)
     EXPECT_EQ(refusal(file.path(), false), ExitCode::DiskBusy);
 }
 
+TEST(DiskFile, SnapshotReadsOnly)
+{
+    TemporaryFile file{4096};
+    fchmod(file.fd(), 0444);
+    DiskConfig config{file.path()};
+    config.snapshot = true;
+    DiskFile disk = DiskFile::open(config), second = DiskFile::open(config);
+    EXPECT_TRUE(disk.snapshot() && disk.read_only());
+    EXPECT_EQ(fcntl(disk.fd(), F_GETFL) & O_ACCMODE, O_RDONLY);
+    fchmod(file.fd(), 0600);
+    EXPECT_EQ(refusal(file.path(), false), ExitCode::DiskBusy);
+    config.read_only = true;
+    EXPECT_FALSE(DiskFile::open(config).snapshot());
+}
+
 // Bug: half a second of patience; a killed daemon's io_uring can take longer to let go.
 TEST(DiskFile, OneThatIsLetGoMeanwhileIsWaitedFor)
 {

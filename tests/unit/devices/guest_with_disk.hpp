@@ -16,9 +16,10 @@ inline constexpr std::uint64_t kFlush = 1ull << VIRTIO_BLK_F_FLUSH;
 
 struct GuestWithDisk {
     GuestWithDisk(const char* path, bool read_only, DiskEngine engine)
-        : driver{guest, std::make_unique<BlockDevice>("cobd0", DiskFile::open({path, read_only}), "", engine)}
+        : GuestWithDisk{std::make_unique<BlockDevice>("cobd0", DiskFile::open({path, read_only}), "", engine)}
     {
     }
+    explicit GuestWithDisk(std::unique_ptr<BlockDevice> device) : driver{guest, std::move(device)} {}
 
     struct Answer {
         std::uint8_t status;
