@@ -366,7 +366,7 @@ void Vcpu::count_exits(unsigned stalls)
     __atomic_store_n(&run_page_->progress, run_page_->progress + interrupts_on_, __ATOMIC_RELAXED);
 }
 
-// Also what the thread waited for in user space, between two run(): on Linux it goes there after each preemption. What it waited before
+// Also what the thread waited for in user space, between two run(): on Linux it may have to after a preemption. What it waited before
 // its first one is not the guest's; nor is what another thread waited, which is only guessed at: a daemon has one per vCPU.
 void Vcpu::tell_stolen_time()
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vmm/vcpu_thread.hpp"
 
+#include "vmm/sys/linux/rseq.hpp"
+
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -128,6 +130,7 @@ void VcpuThread::stand_still()
 
 void VcpuThread::run()
 {
+    leave_restartable_sequences();
     thread_id_ = gettid();
     try {
         loop();

@@ -5,6 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/rseq.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
@@ -39,6 +43,51 @@ TEST(EventLoop, StopRunsWhatWasPosted)
         loop.post([&sum, i] { sum += i; });
     loop.stop();
     EXPECT_EQ(sum, 5050);
+}
+
+TEST(EventLoop, TaskThatPostsItselfLetsDescriptorsHaveTheirTurn)
+{
+    EventLoop loop{"test"};
+    EventFd event;
+    std::atomic<bool> seen{};
+    std::function<void()> again = [&] {
+        if (!seen)
+            loop.post(again);
+    };
+    loop.watch_signals(event, [&] { seen = true; });
+    loop.start();
+    loop.post(again);
+    event.signal();
+    EXPECT_TRUE(eventually([&] { return seen.load(); }));
+    loop.stop();
+}
+
+TEST(EventLoop, ArrivalsCallBackOnceForEach)
+{
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    UniqueFd reader{ends[0]}, writer{ends[1]};
+    EventLoop loop{"test"};
+    std::atomic<int> calls{};
+    loop.watch_arrivals(reader.get(), [&] { calls++; }); // takes nothing away
+    loop.start();
+    for (int expected = 1; expected <= 3; expected++) {
+        ASSERT_EQ(write(writer.get(), "x", 1), 1);
+        ASSERT_TRUE(eventually([&] { return calls >= expected; }));
+        loop.call([] {});
+        loop.call([] {});
+        EXPECT_EQ(calls, expected);
+    }
+}
+
+TEST(EventLoop, ThreadHasLeftRestartableSequences)
+{
+    EventLoop loop{"test"};
+    loop.start();
+    unsigned cpu = 0;
+    loop.call([&] { cpu = reinterpret_cast<struct rseq*>(static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset)->cpu_id; });
+    EXPECT_GE(static_cast<int>(cpu), RSEQ_CPU_ID_REGISTRATION_FAILED);
+    EXPECT_LT(static_cast<int>(cpu), 0);
 }
 
 TEST(EventLoop, WatchedDescriptorCallsBack)

@@ -2,6 +2,8 @@
 // EventLoop on epoll(7).
 #include "vmm/sys/linux/event_loop.hpp"
 
+#include "vmm/sys/linux/rseq.hpp"
+
 #include <pthread.h>
 #include <signal.h>
 
@@ -64,6 +66,7 @@ void EventLoop::start()
     pthread_sigmask(SIG_SETMASK, &all, &before);
     thread_ = std::thread{[this] {
         pthread_setname_np(pthread_self(), name_.c_str()); // of another thread it would take a file
+        leave_restartable_sequences();
         run();
     }};
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -110,15 +113,8 @@ void EventLoop::call(const Task& task)
 
 void EventLoop::run()
 {
-    for (;;) {
-        run_posted();
-        {
-            std::lock_guard lock{mutex_};
-            if (!running_ && posted_.empty())
-                return;
-        }
+    while (run_posted())
         wait_and_dispatch();
-    }
 }
 
 void EventLoop::wait_and_dispatch()
@@ -165,6 +161,8 @@ int EventLoop::time_to_next_ms() const
 
 void EventLoop::run_due()
 {
+    if (later_.empty())
+        return;
     auto now = std::chrono::steady_clock::now();
     auto due = std::stable_partition(later_.begin(), later_.end(), [now](const Later& each) { return each.due > now; });
     std::vector<Later> tasks{std::make_move_iterator(due), std::make_move_iterator(later_.end())};
@@ -173,15 +171,20 @@ void EventLoop::run_due()
         guarded(each.task);
 }
 
-void EventLoop::run_posted()
+// False: the loop is to end, and nothing more was posted. A task that posts the next one lets descriptors have their turn between.
+bool EventLoop::run_posted()
 {
     std::vector<Task> tasks;
     {
         std::lock_guard lock{mutex_};
+        if (posted_.empty())
+            return running_;
         tasks.swap(posted_);
     }
     for (const Task& task : tasks)
         guarded(task);
+    std::lock_guard lock{mutex_};
+    return running_ || !posted_.empty();
 }
 
 void EventLoop::guarded(const Task& task)

@@ -85,7 +85,7 @@ private:
     void wait_and_dispatch();
     void wait_with_source(PollSource& source);
     void dispatch(int timeout_ms);
-    void run_posted();
+    bool run_posted();
     void guarded(const Task& task);
 
     std::string name_;
