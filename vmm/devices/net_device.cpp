@@ -91,8 +91,8 @@ void NetDevice::reset()
 bool NetDevice::process(unsigned index)
 {
     bool more = index == 1 && transmit();
-    // Behind what was sent comes its answer, or at least TCP's acknowledgement: one interrupt for both
-    if (index == 1 || !backend_->received().empty())
+    // An answer, or what waited for buffers: one interrupt for both queues. Of what the other end keeps it tells itself.
+    if (!backend_->received().empty())
         take_frames();
     notify();
     return more;
