@@ -56,6 +56,10 @@ enum class ExitCode : int {
     NotSaved = 82,          // a definition, or the copy of a disk, cannot be written
     NotHere = 83,           // something of the original's colinux-daemon that this host cannot do
     ServiceUnfit = 84,      // no systemd here, or it refused; or what is not done with a guest that is a service
+    // the agent in a guest
+    NoAgent = 90,    // none answers
+    AgentLost = 91,  // the connection to it ended before the command did
+    CopyFailed = 92, // `cp`
     Internal = 99,
 };
 

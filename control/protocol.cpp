@@ -12,7 +12,7 @@ namespace {
 
 const std::map<std::string, Call, std::less<>> kCalls{
     {"status", Call::Status}, {"stats", Call::Stats},     {"report", Call::Report}, {"dump", Call::Dump}, {"stop", Call::Stop}, {"kill", Call::Kill},
-    {"wait", Call::Wait},     {"console", Call::Console}, {"logs", Call::Logs}, {"resize", Call::Resize},
+    {"wait", Call::Wait},     {"console", Call::Console}, {"logs", Call::Logs}, {"resize", Call::Resize}, {"connect", Call::Connect},
 };
 
 std::uint16_t terminal_size(const json& request, const char* key)
@@ -21,6 +21,14 @@ std::uint16_t terminal_size(const json& request, const char* key)
     if (value == request.end() || !value->is_number_unsigned() || value->get<std::uint64_t>() > 0xffff)
         throw Failure{ExitCode::ControlSocket, std::string{"resize: '"} + key + "' is to be a number from 0 to 65535"};
     return value->get<std::uint16_t>();
+}
+
+std::uint32_t guest_port(const json& request)
+{
+    auto port = request.find("port");
+    if (port == request.end() || !port->is_number_unsigned() || port->get<std::uint64_t>() >= 0xffffffff)
+        throw Failure{ExitCode::ControlSocket, "connect: 'port' is to be a number from 0 to 4294967294"};
+    return port->get<std::uint32_t>();
 }
 
 std::chrono::seconds stop_patience(const json& request)
@@ -62,6 +70,8 @@ ControlRequest parse_request(std::string_view line)
         parsed.rows = terminal_size(request, "rows");
         parsed.columns = terminal_size(request, "columns");
     }
+    if (parsed.call == Call::Connect)
+        parsed.port = guest_port(request);
     if (parsed.call == Call::Stop)
         parsed.patience = stop_patience(request);
     if (parsed.call == Call::Logs)

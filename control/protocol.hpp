@@ -20,9 +20,10 @@ inline constexpr std::chrono::seconds kStopPatience{90}; // that a guest has for
 inline constexpr std::size_t kMaximumRequestBytes = 4096; // a line with its newline
 
 struct ControlRequest {
-    enum class Call { Status, Stats, Report, Stop, Kill, Wait, Console, Logs, Resize, Dump };
+    enum class Call { Status, Stats, Report, Stop, Kill, Wait, Console, Logs, Resize, Dump, Connect };
     Call call{};
     std::uint16_t rows{}, columns{}; // Resize
+    std::uint32_t port{};            // Connect: the guest's
     std::uint64_t lines{kAllLines};  // Logs: the last so many
     bool follow{};                   // Logs: then what is printed, until the guest ends
     std::chrono::seconds patience{kStopPatience}; // Stop: as long its power button is pressed again

@@ -236,6 +236,8 @@ bool ControlServer::handle(Handle connection, const std::string& line)
             return send_logs(connection, request);
         case Call::Console:
             return hand_over_console(connection);
+        case Call::Connect:
+            return connect_port(connection, request.port);
         }
     } catch (const Failure& failure) {
         return send(connection, answer(failure));
@@ -303,6 +305,19 @@ bool ControlServer::hand_over_console(Handle connection)
     loop_.unwatch(fd.get());
     connections_.erase(connection);
     target_.attach_console(std::move(fd), typed);
+    return false;
+}
+
+bool ControlServer::connect_port(Handle connection, std::uint32_t port)
+{
+    loop_.unwatch(connection->fd.get()); // before another thread has it, which may close it
+    try {
+        target_.connect_port(connection->fd, port, connection->input.take_rest());
+    } catch (...) {
+        watch(connection);
+        throw;
+    }
+    connections_.erase(connection);
     return false;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // ControlServer: the daemon's end of the control socket (NAME.sock). Answers requests on one thread;
-// a `console` request hands its connection over as a byte stream, and so does `logs` that follows; `wait` is answered when the
+// a `console` request hands its connection over as a byte stream, and so do `connect` and `logs` that follows; `wait` is answered when the
 // guest ends.
 // Clients are root's processes, but may be slow, wrong or gone at any moment.
 #pragma once
@@ -39,6 +39,9 @@ public:
     // From now on `connection` carries the console's bytes both ways; `typed` came behind the request.
     // Must not throw.
     virtual void attach_console(UniqueFd connection, const std::string& typed) = 0;
+    // `connection` gets the answer, then carries a stream to the guest's vsock port; `early` came behind the request. Takes `connection` unless it
+    // throws. Failure: ControlSocket.
+    virtual void connect_port(UniqueFd& connection, std::uint32_t port, const std::string& early) = 0;
 };
 
 class ControlServer {
@@ -75,6 +78,7 @@ private:
     bool handle_lines(Handle connection); // likewise
     bool handle(Handle connection, const std::string& line);
     bool hand_over_console(Handle connection);
+    bool connect_port(Handle connection, std::uint32_t port);
     bool send_logs(Handle connection, const ControlRequest& request);
     bool send(Handle connection, std::string_view text);
     void drop(Handle connection);

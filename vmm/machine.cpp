@@ -263,6 +263,12 @@ void Machine::resize(std::uint16_t rows, std::uint16_t columns) { hub_->resize(r
 
 void Machine::attach_console(UniqueFd connection, const std::string& typed) { hub_->attach(std::move(connection), typed); }
 
+void Machine::connect_port(UniqueFd& connection, std::uint32_t port, const std::string& early)
+{
+    std::shared_lock lock = as_it_is();
+    inputs_->vsock->connect(std::move(connection), port, early);
+}
+
 void Machine::bind_doorbell(unsigned doorbell, int eventfd) { guest_->bind_doorbell(doorbell, eventfd); }
 
 void Machine::bind_irq_line(unsigned line, int eventfd) { guest_->bind_irq_line(line, 0, eventfd); }

@@ -62,6 +62,7 @@ public:
     void follow_logs(UniqueFd connection, std::uint64_t lines) override;
     void resize(std::uint16_t rows, std::uint16_t columns) override;
     void attach_console(UniqueFd connection, const std::string& typed) override;
+    void connect_port(UniqueFd& connection, std::uint32_t port, const std::string& early) override;
 
 private:
     void build(const Progress& progress);

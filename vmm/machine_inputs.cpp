@@ -37,10 +37,19 @@ Devices make_devices(const MachineConfig& config, const ConsoleOutput& second_co
     return devices;
 }
 
+VsockDevice* add_vsock(Devices& devices, const std::string& name)
+{
+    auto device = std::make_unique<VsockDevice>(name);
+    VsockDevice* vsock = device.get();
+    devices.push_back(std::move(device));
+    return vsock;
+}
+
 } // namespace
 
 MachineInputs::MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console, const DiskOverlay::Notice& log)
     : devices{make_devices(config, second_console, log)},
+      vsock{add_vsock(devices, config.name)},
       config_{config},
       kernel_{read_kernel_file(config.kernel, KernelCache::of_this_host())},
       checked_{KernelImage::from(kernel_, config.kernel)},

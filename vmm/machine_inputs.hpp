@@ -8,6 +8,7 @@
 #include "control/unique_fd.hpp"
 #include "vmm/devices/console_endpoint.hpp"
 #include "vmm/devices/disk_overlay.hpp"
+#include "vmm/devices/vsock_device.hpp"
 #include "vmm/loader/graft_object.hpp"
 #include "vmm/loader/kernel_image.hpp"
 #include "vmm/virtio/virtio_device.hpp"
@@ -25,6 +26,7 @@ struct MachineInputs {
     MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console, const DiskOverlay::Notice& log);
 
     std::vector<std::unique_ptr<VirtioDevice>> devices; // disks first, so that the first one is /dev/vda
+    VsockDevice* vsock; // one of them, wherever it is
 private:
     const MachineConfig& config_;
     KernelFile kernel_;                  // a mapping of the cache's file, nearly always

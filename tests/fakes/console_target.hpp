@@ -44,6 +44,7 @@ public:
     void follow_logs(UniqueFd, std::uint64_t) override {}
     void resize(std::uint16_t rows, std::uint16_t columns) override { hub_.resize(rows, columns); }
     void attach_console(UniqueFd connection, const std::string& typed) override { hub_.attach(std::move(connection), typed); }
+    void connect_port(UniqueFd&, std::uint32_t, const std::string&) override {}
 
 private:
     ConsoleHub& hub_;

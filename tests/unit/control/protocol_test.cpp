@@ -20,6 +20,8 @@ TEST(Request, ResizeCarriesTheSize)
     EXPECT_EQ(request.columns, 132);
 }
 
+TEST(Request, ConnectCarriesThePort) { EXPECT_EQ(parse_request(R"({"call":"connect","port":4294967294})").port, 4294967294u); }
+
 TEST(Request, DumpIsKnown) { EXPECT_EQ(parse_request(R"({"call":"dump"})").call, ControlRequest::Call::Dump); }
 
 class BadRequest : public testing::TestWithParam<const char*> {};
@@ -30,7 +32,8 @@ INSTANTIATE_TEST_SUITE_P(Lines, BadRequest,
                                          R"({"call":"resize","rows":-1,"columns":1})",
                                          R"({"call":"resize","rows":65536,"columns":1})",
                                          R"({"call":"logs","tail":-1})", R"({"call":"logs","tail":"all"})",
-                                         R"({"call":"logs","follow":1})", "\xff\xfe"));
+                                         R"({"call":"logs","follow":1})", R"({"call":"connect"})",
+                                         R"({"call":"connect","port":-1})", R"({"call":"connect","port":4294967295})", "\xff\xfe"));
 
 TEST(Answer, FailureComesBackAsFailure)
 {

@@ -53,6 +53,15 @@ public:
         ::send(connection.get(), text.data(), text.size(), MSG_NOSIGNAL);
     }
 
+    void connect_port(UniqueFd& connection, std::uint32_t port, const std::string& early) override
+    {
+        if (port == 0)
+            throw Failure{ExitCode::ControlSocket, "it reboots"};
+        std::string text = answer() + std::to_string(port) + early;
+        UniqueFd mine = std::move(connection);
+        ::send(mine.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    }
+
     std::atomic<int> stops{}, kills{}, size{}, dumps{};
     std::atomic<bool> full{}, endless{}; // how dump() goes
     std::string log = std::string(3 << 20, 'x');
@@ -74,6 +83,20 @@ protected:
     FakeGuest guest_;
     std::unique_ptr<ControlServer> server_;
 };
+
+TEST_F(ControlServerTest, ConnectionBecomesAStreamToThePort)
+{
+    ControlClient client{"web"};
+    client.call({{"call", "connect"}, {"port", 1024}});
+    EXPECT_EQ(client.read_bytes(4), "1024");
+}
+
+TEST_F(ControlServerTest, ConnectionThatIsRefusedGoesOn)
+{
+    ControlClient client{"web"};
+    EXPECT_THROW(client.call({{"call", "connect"}, {"port", 0}}), Failure);
+    EXPECT_EQ(client.call("status")["name"], "web");
+}
 
 TEST_F(ControlServerTest, SocketIsForTheOwnerOnly)
 {

@@ -27,6 +27,7 @@ public:
     void follow_logs(UniqueFd, std::uint64_t) override {}
     void resize(std::uint16_t, std::uint16_t) override {}
     void attach_console(UniqueFd, const std::string&) override {}
+    void connect_port(UniqueFd&, std::uint32_t, const std::string&) override {}
 
     std::atomic<int> stops{}, kills{};
 };
