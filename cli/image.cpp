@@ -49,7 +49,7 @@ int create_debian(const ImageOptions& options)
 
     if (bytes != asked)
         std::cerr << "colinux: size " << options.size << " is rounded up to " << size_text(bytes) << "\n";
-    int status = run_in_foreground({script, options.output, std::to_string(bytes >> 10) + "k", options.kernel});
+    int status = run_in_foreground({script, options.output, std::to_string(bytes >> 10) + "k", options.kernel, find_agent()});
     if (status == 130)
         return 130; // Ctrl-C
     return static_cast<int>(status == 0 ? ExitCode::Success : ExitCode::BuildFailed);

@@ -24,6 +24,15 @@ std::string find_daemon()
     throw Failure{ExitCode::Internal, "colinuxd is not installed beside this program: run cmake --install again"};
 }
 
+std::string find_agent()
+{
+    fs::path here = own_folder();
+    for (const fs::path& candidate : {here / "../libexec/colinux/colinux-agent", here / "../guest/agent/colinux-agent"})
+        if (fs::exists(candidate))
+            return fs::weakly_canonical(candidate);
+    throw Failure{ExitCode::Internal, "colinux-agent is not installed beside this program: run cmake --install again"};
+}
+
 std::string find_shared(const std::string& file)
 {
     fs::path here = own_folder();

@@ -10,6 +10,9 @@ namespace colinux {
 // colinuxd: PREFIX/libexec/colinux/colinuxd, or beside cli/ in the build folder. Failure: Internal.
 std::string find_daemon();
 
+// colinux-agent, for a guest's image: likewise beside colinuxd, or in guest/agent/ of the build folder. Failure: Internal.
+std::string find_agent();
+
 // A file of the source tree that is also installed: PREFIX/share/colinux/FILE, or the checkout's. Empty
 // when it is nowhere.
 std::string find_shared(const std::string& file);
