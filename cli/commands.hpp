@@ -22,6 +22,8 @@ void add_logs(CLI::App& app, int& exit_code);
 void add_stats(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_dump(CLI::App& app, int& exit_code);
+void add_copy(CLI::App& app, int& exit_code);
+void add_exec(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_graft(CLI::App& app, int& exit_code);
 void add_image(CLI::App& app, int& exit_code);

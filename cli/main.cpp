@@ -63,6 +63,8 @@ try {
     colinux::add_console(app, exit_code);
     colinux::add_stop_and_kill(app, exit_code);
     colinux::add_wait(app, exit_code);
+    colinux::add_exec(app, exit_code);
+    colinux::add_copy(app, exit_code);
     colinux::add_logs(app, exit_code);
     colinux::add_stats(app, exit_code);
     colinux::add_report(app, exit_code);

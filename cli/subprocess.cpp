@@ -24,7 +24,7 @@ namespace {
 
 // The process id, or -1 when the program is not there. The program gets the default signal actions, whatever ours are, and
 // what we hold back reaches it.
-pid_t spawn(const std::vector<std::string>& arguments, posix_spawn_file_actions_t* actions)
+pid_t spawn(const std::vector<std::string>& arguments, posix_spawn_file_actions_t* actions, bool own_group = false)
 {
     std::vector<char*> raw;
     for (const std::string& argument : arguments)
@@ -36,7 +36,7 @@ pid_t spawn(const std::vector<std::string>& arguments, posix_spawn_file_actions_
         sigaddset(&defaults, signal);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | (own_group ? POSIX_SPAWN_SETPGROUP : 0)));
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     sigset_t none;
     sigemptyset(&none);
@@ -113,6 +113,24 @@ int run_in_foreground(const std::vector<std::string>& arguments)
     signal(SIGQUIT, quit);
     return status;
 }
+
+pid_t spawn_with_pipe(const std::vector<std::string>& arguments, int as, int fd)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fd, as);
+    if (as == STDIN_FILENO)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    else
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    pid_t pid = spawn(arguments, &actions, true);
+    posix_spawn_file_actions_destroy(&actions);
+    if (pid < 0)
+        throw Failure{ExitCode::CopyFailed, arguments[0] + " is not there"};
+    return pid;
+}
+
+int wait_for_process(pid_t pid) { return wait_for(pid); }
 
 bool has_program(const std::string& program)
 {

@@ -20,7 +20,7 @@ protected:
     Introspection()
     {
         for (auto add : {add_run, add_definitions, add_start, add_service, add_copies, add_ps, add_console, add_stop_and_kill, add_logs, add_stats,
-                         add_report, add_dump, add_doctor, add_graft, add_image, add_version, add_wait, add_introspection})
+                         add_report, add_dump, add_doctor, add_graft, add_image, add_version, add_wait, add_exec, add_copy, add_introspection})
             add(app_, exit_code_);
     }
 
@@ -76,6 +76,8 @@ TEST_F(Introspection, CommandsGuestsAndChoices)
     EXPECT_EQ(complete({"stop", "w"}), (Words{"web"}));
     EXPECT_EQ(complete({"stop", "web", ""}), Words{}) << "it takes one";
     EXPECT_EQ(complete({"start", "web", "d"}), (Words{"db"})) << "it takes several";
+    EXPECT_EQ(complete({"exec", "w"}), (Words{"web"}));
+    EXPECT_EQ(complete({"exec", "web", "w"}), Words{}) << "a command of the guest's";
     EXPECT_EQ(complete({"create", "w"}), Words{}) << "a new name";
     EXPECT_EQ(complete({"service", "i"}), (Words{"install"}));
     EXPECT_EQ(complete({"run", "--on-reboot", ""}), (Words{"restart", "exit"}));
