@@ -4,6 +4,7 @@
 #include "cli/copies.hpp"
 #include "cli/definition_store.hpp"
 #include "cli/disk_copy.hpp"
+#include "cli/new_folder.hpp"
 #include "cli/service.hpp"
 #include "cli/stop_signals.hpp"
 #include "control/run_directory.hpp"
@@ -36,43 +37,6 @@ NameClaim claim(const std::string& name, const char* what)
     directory.create();
     return NameClaim{directory, name};
 }
-
-void refuse_taken(const DefinitionStore& store, const std::string& name)
-{
-    check_new_name(name);
-    if (store.contains(name))
-        throw Failure{ExitCode::NameTaken, "a guest named '" + name + "' is defined already: " + store.path(name) + "; choose another name, or: colinux rm " + name};
-    if (fs::exists(store.state_folder(name)))
-        throw Failure{ExitCode::NameTaken, store.state_folder(name) + " has disks of an earlier guest of that name: choose another, or move them away"};
-}
-
-// A folder that is gone again unless everything that it is for went well.
-class NewFolder {
-public:
-    explicit NewFolder(std::string path) : path_{std::move(path)}
-    {
-        std::error_code error;
-        fs::create_directories(fs::path{path_}.parent_path(), error);
-        if (!error && !fs::create_directory(path_, error) && !error)
-            error = std::make_error_code(std::errc::file_exists);
-        if (error)
-            throw Failure{ExitCode::NotSaved, path_ + ": " + error.message()};
-        fs::permissions(path_, fs::perms::owner_all);
-    }
-    ~NewFolder()
-    {
-        std::error_code error;
-        if (!kept_)
-            fs::remove_all(path_, error);
-    }
-    NewFolder(const NewFolder&) = delete;
-    NewFolder& operator=(const NewFolder&) = delete;
-    void keep() { kept_ = true; }
-
-private:
-    std::string path_;
-    bool kept_{};
-};
 
 void clone(const std::string& name, const std::string& new_name)
 {
@@ -140,6 +104,15 @@ void rename_guest(const std::string& name, const std::string& new_name)
 }
 
 } // namespace
+
+void refuse_taken(const DefinitionStore& store, const std::string& name)
+{
+    check_new_name(name);
+    if (store.contains(name))
+        throw Failure{ExitCode::NameTaken, "a guest named '" + name + "' is defined already: " + store.path(name) + "; choose another name, or: colinux rm " + name};
+    if (fs::exists(store.state_folder(name)))
+        throw Failure{ExitCode::NameTaken, store.state_folder(name) + " has disks of an earlier guest of that name: choose another, or move them away"};
+}
 
 void remove_guest(const std::string& name, bool disks)
 {

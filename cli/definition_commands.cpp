@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 // Subcommands for what is written down: create, ls, inspect, set, config. Nothing here starts or ends a guest.
 #include "cli/commands.hpp"
+#include "cli/copies.hpp"
 #include "cli/definition_store.hpp"
+#include "cli/disk_copy.hpp"
 #include "cli/guest_commands.hpp"
+#include "cli/new_folder.hpp"
 #include "cli/run.hpp"
+#include "cli/stop_signals.hpp"
+#include "cli/templates.hpp"
 #include "control/config_text.hpp"
 #include "control/run_directory.hpp"
 
@@ -11,8 +16,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 namespace colinux {
 
@@ -48,16 +55,40 @@ void show(const std::string& which, bool as_json)
     std::cout << (as_json ? definition_json(definition).dump(2) + "\n" : definition_toml(definition, true));
 }
 
-void create(const std::string& name, const RunOptions& options, bool autostart)
+// The guest's own copy of an image in the store, as its first disk: what it writes stays. With the kernel that lies beside it.
+std::string copy_of_image(const std::string& image, const std::string& folder)
+{
+    std::string from = image_or_template(image), to = folder + "/disk0.raw";
+    StopSignals stop;
+    copy_disk({from}, to, stop);
+    std::error_code error;
+    std::filesystem::create_directory(to + ".boot", error);
+    if (std::filesystem::is_directory(from + ".boot"))
+        std::filesystem::copy(from + ".boot", to + ".boot", std::filesystem::copy_options::recursive, error);
+    if (error)
+        throw Failure{ExitCode::NotSaved, to + ".boot: " + error.message()};
+    stop.check();
+    return to;
+}
+
+void create(const std::string& name, const RunOptions& options, const std::string& image, bool autostart)
 {
     check_new_name(name);
     DefinitionStore store;
     GuestDefinition definition{config_of(options), autostart};
+    std::optional<NewFolder> folder;
+    if (!image.empty()) {
+        refuse_taken(store, name);
+        folder.emplace(store.state_folder(name));
+        definition.machine.disks.insert(definition.machine.disks.begin(), DiskConfig{copy_of_image(image, store.state_folder(name))});
+    }
     check_definition(definition);
     std::string text = definition_toml(definition);
     parse_definition(text, store.path(name));
     UniqueFd lock = store.lock();
     store.create(name, text);
+    if (folder)
+        folder->keep();
 }
 
 json summary(const DefinitionStore& store, const std::string& name, bool runs)
@@ -150,13 +181,16 @@ void add_definitions(CLI::App& app, int& exit_code)
 {
     auto name = std::make_shared<std::string>();
     CLI::App* create_command = app.add_subcommand("create", "Write a guest down: /etc/colinux/NAME.toml");
-    create_command->footer("\nThe file may be edited (docs/config.md), or: colinux set.\n\nExample:\n"
+    create_command->footer("\nThe file may be edited (docs/config.md), or: colinux set.\n\nExamples:\n"
+                           "  colinux create db --image debian; colinux start db --attach\n"
                            "  colinux create web --memory 1G --disk web.raw --net slirp,forward=tcp:8080:80; colinux start web");
     create_command->add_option("NAME", *name, "name of the new guest")->required();
     std::shared_ptr<RunOptions> options = add_guest_options(*create_command);
+    auto image = std::make_shared<std::string>();
+    create_command->add_option("--image", *image, "its first disk is a copy of that image of the store, or of a template: debian (see: colinux image ls)");
     auto autostart = std::make_shared<bool>(false);
     create_command->add_flag("--autostart", *autostart, "started by: colinux start --autostart");
-    create_command->callback([=] { create(*name, *options, *autostart); });
+    create_command->callback([=] { create(*name, *options, *image, *autostart); });
 
     auto as_json = std::make_shared<bool>(false);
     CLI::App* ls = app.add_subcommand("ls", "List the guests that are written down");

@@ -80,6 +80,8 @@ std::string read_definition_file(const std::string& path)
 void check_new_name(const std::string& name)
 {
     check_name(name);
+    if (name == "images")
+        throw Failure{ExitCode::Usage, "name 'images': the folder of that name in /var/lib/colinux is that of images; choose another"};
     constexpr std::string_view given = "guest";
     if (name.starts_with(given) && std::ranges::all_of(name.substr(given.size()), [](char c) { return c >= '0' && c <= '9'; }) && name != given)
         throw Failure{ExitCode::Usage, "name '" + name + "': guest1, guest2 and so on are for `colinux run`; choose another"};

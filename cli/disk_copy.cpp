@@ -51,7 +51,7 @@ private:
     bool whole_{};
 };
 
-void copy_range(int from, const NewFile& to, const std::string& path, off_t begin, off_t end, StopSignals& stop)
+void copy_range(int from, const NewFile& to, const std::string& path, off_t start, off_t begin, off_t end, StopSignals& stop)
 {
     std::vector<char> bytes(static_cast<std::size_t>(kPiece));
     for (off_t at = begin; at < end;) {
@@ -62,7 +62,7 @@ void copy_range(int from, const NewFile& to, const std::string& path, off_t begi
         if (count <= 0)
             throw Failure{ExitCode::DiskUnfit, "a disk cannot be read: " + std::string{count < 0 ? strerror(errno) : "it became shorter"}};
         for (ssize_t done = 0; done < count;) {
-            ssize_t written = pwrite(to.fd(), bytes.data() + done, static_cast<std::size_t>(count - done), at + done);
+            ssize_t written = pwrite(to.fd(), bytes.data() + done, static_cast<std::size_t>(count - done), at - start + done);
             if (written < 0 && errno != EINTR)
                 refuse(path, errno);
             done += std::max<ssize_t>(written, 0);
@@ -71,20 +71,21 @@ void copy_range(int from, const NewFile& to, const std::string& path, off_t begi
     }
 }
 
-void copy_data(int from, const NewFile& to, const std::string& path, off_t bytes, StopSignals& stop)
+// `start`: of what is copied, in the file that it comes from
+void copy_data(int from, const NewFile& to, const std::string& path, off_t start, off_t bytes, StopSignals& stop)
 {
     if (ftruncate(to.fd(), bytes) != 0)
         refuse(path, errno);
-    for (off_t at = 0; at < bytes;) {
+    for (off_t at = start, end = start + bytes; at < end;) {
         off_t data = lseek(from, at, SEEK_DATA);
         if (data < 0 && errno == ENXIO)
             return; // holes up to the end
         off_t hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
         if (data < 0 || hole < 0) { // a file system that does not tell
             data = at;
-            hole = bytes;
+            hole = end;
         }
-        copy_range(from, to, path, data, std::min(hole, bytes), stop);
+        copy_range(from, to, path, start, data, std::min(hole, end), stop);
         at = hole;
     }
 }
@@ -102,9 +103,19 @@ void copy_disk(const DiskConfig& disk, const std::string& to, StopSignals& stop)
         throw Failure{ExitCode::DiskUnfit, "disk " + disk.path + " is no file: copy it yourself, and write a guest down with: colinux create"};
     NewFile copy{to};
     if (ioctl(copy.fd(), FICLONE, file.fd()) != 0)
-        copy_data(file.fd(), copy, to, status.st_size, stop);
+        copy_data(file.fd(), copy, to, 0, status.st_size, stop);
     if (fsync(copy.fd()) != 0)
         refuse(to, errno);
+    copy.is_whole();
+}
+
+void copy_disk_part(const DiskConfig& disk, const std::string& to, StopSignals& stop)
+{
+    DiskConfig as_read = disk;
+    as_read.read_only = true;
+    DiskFile file = DiskFile::open(as_read);
+    NewFile copy{to};
+    copy_data(file.fd(), copy, to, static_cast<off_t>(file.start()), static_cast<off_t>(file.bytes()), stop);
     copy.is_whole();
 }
 

@@ -14,4 +14,8 @@ class StopSignals;
 // Failure: the disk's own, DiskUnfit (a block device), NotSaved (no space), NameTaken (`to` is there), GuestKilled by a signal of `stop`.
 void copy_disk(const DiskConfig& disk, const std::string& to, StopSignals& stop);
 
+
+// As copy_disk(), of what a guest would see of it: one partition, where the disk has one chosen; block devices, too.
+void copy_disk_part(const DiskConfig& disk, const std::string& to, StopSignals& stop);
+
 } // namespace colinux

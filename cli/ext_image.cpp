@@ -45,6 +45,8 @@ std::vector<std::string> ExtImage::names_in(const std::string& folder) const
     return names;
 }
 
+bool ExtImage::has(const std::string& path) const { return inode_of(handle_.get(), path).has_value(); }
+
 std::optional<ExtImage::File> ExtImage::find(const std::string& path) const
 {
     ext2_inode facts;

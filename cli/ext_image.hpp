@@ -22,6 +22,8 @@ public:
 
     std::vector<std::string> names_in(const std::string& folder) const; // empty, too, where there is no such folder
 
+    bool has(const std::string& path) const; // of whatever kind; links are followed
+
     struct File {
         std::uint32_t inode, generation;
         std::uint64_t bytes;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // `colinux image create debian`: a root file system for a guest. The work is guest/debian/create-image's.
 #include "cli/commands.hpp"
-#include "cli/installation.hpp"
-#include "cli/subprocess.hpp"
+#include "cli/templates.hpp"
 #include "control/config_text.hpp"
 #include "control/failure.hpp"
 
@@ -43,13 +42,9 @@ int create_debian(const ImageOptions& options)
     fs::path folder = fs::absolute(options.output).parent_path();
     if (!fs::is_directory(folder))
         throw Failure{ExitCode::Usage, "there is no folder " + folder.string()};
-    std::string script = find_shared("guest/debian/create-image");
-    if (script.empty())
-        throw Failure{ExitCode::Internal, "guest/debian/create-image is not installed: run cmake --install again"};
-
     if (bytes != asked)
         std::cerr << "colinux: size " << options.size << " is rounded up to " << size_text(bytes) << "\n";
-    int status = run_in_foreground({script, options.output, std::to_string(bytes >> 10) + "k", options.kernel, find_agent()});
+    int status = make_debian(options.output, bytes, options.kernel, false);
     if (status == 130)
         return 130; // Ctrl-C
     return static_cast<int>(status == 0 ? ExitCode::Success : ExitCode::BuildFailed);
@@ -60,7 +55,7 @@ int create_debian(const ImageOptions& options)
 void add_image(CLI::App& app, int& exit_code)
 {
     auto options = std::make_shared<ImageOptions>();
-    CLI::App* image = app.add_subcommand("image", "Make root file systems for guests");
+    CLI::App* image = app.add_subcommand("image", "Make, bring in and look after root file systems for guests");
     image->require_subcommand(1);
     CLI::App* create = image->add_subcommand("create", "Make a new image file");
     create->require_subcommand(1);
@@ -77,6 +72,7 @@ Examples:
     debian->add_option("--kernel", options->kernel, "kernel package")->capture_default_str();
     debian->add_flag("--force", options->force, "replace OUT");
     debian->callback([options, &exit_code] { exit_code = create_debian(*options); });
+    add_image_commands(*image, exit_code);
 }
 
 } // namespace colinux

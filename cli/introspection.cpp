@@ -2,6 +2,7 @@
 #include "cli/introspection.hpp"
 
 #include "cli/definition_store.hpp"
+#include "cli/image_store.hpp"
 #include "control/failure.hpp"
 #include "control/run_directory.hpp"
 
@@ -71,6 +72,18 @@ std::vector<std::string> guest_names()
     return {names.begin(), names.end()};
 }
 
+std::vector<std::string> image_names()
+{
+    std::set<std::string> names{"debian"}; // made where it is not there
+    try {
+        for (std::string& name : ImageStore{}.names())
+            names.insert(std::move(name));
+    } catch (const Failure&) {
+        // as above
+    }
+    return {names.begin(), names.end()};
+}
+
 std::string roff(const std::string& text)
 {
     std::string escaped;
@@ -132,7 +145,10 @@ control socket of a guest that runs: /usr/share/doc/colinux/control\-socket.md
 what the guest printed on its console
 .TP
 /var/lib/colinux/NAME
-disks that \fBclone\fR made
+disks that \fBclone\fR and \fBcreate \-\-image\fR made
+.TP
+/var/lib/colinux/images
+images that are known by a name: /usr/share/doc/colinux/images.md
 .SH SEE ALSO
 .BR colinux\-daemon (1),
 .BR systemctl (1)
@@ -140,7 +156,8 @@ disks that \fBclone\fR made
 
 } // namespace
 
-std::vector<Candidate> completions(const CLI::App& app, const std::vector<std::string>& words, const std::vector<std::string>& guests)
+std::vector<Candidate> completions(const CLI::App& app, const std::vector<std::string>& words, const std::vector<std::string>& guests,
+                                   const std::vector<std::string>& images)
 {
     const CLI::App* command = &app;
     const CLI::Option* value_of = nullptr;
@@ -166,11 +183,14 @@ std::vector<Candidate> completions(const CLI::App& app, const std::vector<std::s
         for (const CLI::App* one : visible_subcommands(*command))
             candidates.push_back({one->get_name(), one->get_description()});
         std::vector<const CLI::Option*> places = command->get_options([](const CLI::Option* one) { return one->get_positional(); });
-        bool takes_guest = !places.empty() && places[std::min(positionals, places.size() - 1)]->get_name(true) == "NAME" &&
-                           (positionals < places.size() || places.back()->get_items_expected_max() > 1);
-        if (takes_guest && command->get_name() != "create")
+        bool more = !places.empty() && (positionals < places.size() || places.back()->get_items_expected_max() > 1);
+        std::string place = more ? places[std::min(positionals, places.size() - 1)]->get_name(true) : "";
+        if (place == "NAME" && command->get_name() != "create")
             for (const std::string& guest : guests)
                 candidates.push_back({guest, "guest"});
+        if (place == "IMAGE" && command->get_name() != "import") // a new name
+            for (const std::string& image : images)
+                candidates.push_back({image, "image"});
     }
     keep_matching(candidates, beginning);
     return candidates;
@@ -193,7 +213,7 @@ void add_introspection(CLI::App& app, int& exit_code)
     complete->prefix_command(); // whatever comes, options too, is a word
     complete->set_help_flag();
     complete->callback([&app, complete, &exit_code] {
-        for (const Candidate& one : completions(app, complete->remaining(), guest_names()))
+        for (const Candidate& one : completions(app, complete->remaining(), guest_names(), image_names()))
             std::cout << one.word << "\t" << one.description << "\n";
         exit_code = 0;
     });

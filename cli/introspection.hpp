@@ -18,8 +18,9 @@ struct Candidate {
 };
 
 // What may stand in place of the last of `words`, which is the beginning of it; the others stand before, without the program's
-// name. None: a file. `guests`: the names that there are.
-std::vector<Candidate> completions(const CLI::App& app, const std::vector<std::string>& words, const std::vector<std::string>& guests);
+// name. None: a file. `guests`, `images`: the names that there are.
+std::vector<Candidate> completions(const CLI::App& app, const std::vector<std::string>& words, const std::vector<std::string>& guests,
+                                   const std::vector<std::string>& images = {});
 
 std::string manual_page(const CLI::App& app, const std::string& version); // roff, section 1
 

@@ -7,6 +7,7 @@
 #include "cli/json_events.hpp"
 #include "cli/run.hpp"
 #include "cli/stop_signals.hpp"
+#include "cli/templates.hpp"
 #include "control/config_text.hpp"
 #include "control/run_directory.hpp"
 
@@ -22,7 +23,7 @@
 namespace colinux {
 
 struct RunOptions {
-    std::string user, name, kernel, initrd, append, memory{"512M"}, watchdog, crash_dump, gdb;
+    std::string image, user, name, kernel, initrd, append, memory{"512M"}, watchdog, crash_dump, gdb;
     unsigned cpus{1};
     std::vector<std::string> disks, nets;
     std::string on_reboot{"restart"};
@@ -38,6 +39,7 @@ The exit code says how the guest ended: 0 power-off, 10 reboot (--on-reboot exit
 14 hang, 15 fault; all others: docs/exit-codes.md.
 
 Examples:
+  colinux run debian
   colinux run --disk debian.raw
   colinux run --name db --memory 1G --cpus 2 --disk debian.raw --disk data.raw --detach
   colinux run --disk debian.raw,ro --append "init=/bin/sh"
@@ -192,7 +194,14 @@ int run(const RunOptions& options)
     RunMode mode;
     mode.detach = options.detach;
     mode.json = options.json;
-    return run_guest(config_of(options), mode);
+    MachineConfig config = config_of(options);
+    if (!options.image.empty()) {
+        load_driver(); // before what takes long
+        DiskConfig root{image_or_template(options.image)};
+        root.snapshot = true;
+        config.disks.insert(config.disks.begin(), root);
+    }
+    return run_guest(std::move(config), mode);
 }
 
 } // namespace
@@ -262,6 +271,9 @@ void add_run(CLI::App& app, int& exit_code)
     CLI::App* command = app.add_subcommand("run", "Start a guest that is not written down");
     std::shared_ptr<RunOptions> options = add_guest_options(*command);
     command->footer(kExamples);
+    command->add_option("IMAGE", options->image,
+                        "an image of the store (see: colinux image ls), or debian, which is made at its first use: the first disk; what the guest writes "
+                        "is gone with it (to keep it: colinux create NAME --image IMAGE)");
     command->add_option("--name", options->name, "name of the guest (default: the first free of guest1, guest2, ...)");
     command->add_flag("--detach", options->detach, "do not stay: print the guest's name and return");
     command->add_flag("--json", options->json, "no console: print what happens as JSON lines");

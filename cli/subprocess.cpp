@@ -104,11 +104,16 @@ Finished run_and_capture(const std::vector<std::string>& arguments, StopSignals*
     return finished;
 }
 
-int run_in_foreground(const std::vector<std::string>& arguments)
+int run_in_foreground(const std::vector<std::string>& arguments, bool to_stderr)
 {
     // Ctrl-C is for the program: it cleans up, and we tell how it ended.
     sighandler_t interrupt = signal(SIGINT, SIG_IGN), quit = signal(SIGQUIT, SIG_IGN);
-    int status = wait_for(spawn(arguments, nullptr));
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    if (to_stderr)
+        posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    int status = wait_for(spawn(arguments, &actions));
+    posix_spawn_file_actions_destroy(&actions);
     signal(SIGINT, interrupt);
     signal(SIGQUIT, quit);
     return status;
@@ -140,6 +145,12 @@ bool has_program(const std::string& program)
         if (access((folder + "/" + program).c_str(), X_OK) == 0)
             return true;
     return false;
+}
+
+void need_program(const std::string& program, const std::string& package)
+{
+    if (!has_program(program))
+        throw Failure{ExitCode::ToolMissing, program + " is not installed: apt-get install " + package};
 }
 
 } // namespace colinux

@@ -18,7 +18,8 @@ struct Finished {
 
 // Standard output; standard error is dropped. A signal that `stop` holds ends the program. Failure then: GuestKilled.
 Finished run_and_capture(const std::vector<std::string>& arguments, StopSignals* stop = nullptr);
-int run_in_foreground(const std::vector<std::string>& arguments);    // with our own standard streams
+// With our own standard streams; `to_stderr`: what it says is told on standard error, which is not for programs to read.
+int run_in_foreground(const std::vector<std::string>& arguments, bool to_stderr = false);
 
 // Starts it, in a process group of its own, with `fd` as its standard input or output (`as`), the other one empty, our standard error. The
 // process id; Failure: CopyFailed, it is not there.
@@ -27,5 +28,7 @@ int wait_for_process(pid_t pid); // as Finished::status
 
 // Whether PATH has `program`.
 bool has_program(const std::string& program);
+// Failure: ToolMissing.
+void need_program(const std::string& program, const std::string& package);
 
 } // namespace colinux

@@ -39,6 +39,9 @@ enum class ExitCode : int {
     DiskFormat = 44,    // qcow2, gzip and so on
     DiskPartition = 45, // which one of a partitioned root disk, or one that is not there
     NoOverlay = 46,     // no temporary file for what a snapshot's guest writes
+    ImageUnknown = 47,  // no such image in the store
+    ImageTaken = 48,    // one of this name is in the store
+    ImageDamaged = 49,  // its file system is, or it is no guest's root
     MemorySize = 50,    // too small, too large
     MemoryNotFound = 51,
     CpuCount = 52,
@@ -50,6 +53,9 @@ enum class ExitCode : int {
     StopIgnored = 65,   // the guest has not shut down in the time that `stop` gave it
     BuildFailed = 70,   // graft or image build
     DumpFailed = 71,    // its file cannot be written
+    ImportUnfit = 72,   // damaged, unsafe, or nothing that an image can be made from
+    ToolMissing = 73,   // a program of another package, which is named
+    ImageSize = 74,     // too small for what is in it
     // guests that are written down
     DefinitionInvalid = 80, // FILE:LINE:COLUMN: what is wrong there
     GuestRuns = 81,         // what is done with a guest that does not run only

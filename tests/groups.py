@@ -86,6 +86,7 @@ system named_guests
 system disk_content
 system disk_kernel
 system disk_snapshot
+system image_import
 system guest_sleep
 system filtered_writes
 system tap

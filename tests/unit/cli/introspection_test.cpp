@@ -27,7 +27,7 @@ protected:
     Words complete(const Words& words) const
     {
         Words found;
-        for (const Candidate& one : completions(app_, words, {"web", "db"}))
+        for (const Candidate& one : completions(app_, words, {"web", "db"}, {"small"}))
             found.push_back(one.word);
         return found;
     }
@@ -49,6 +49,13 @@ protected:
     CLI::App app_{"test", "colinux"};
     int exit_code_{};
 };
+
+TEST_F(Introspection, ImagesAreCompletedWhereOneIsMeant)
+{
+    EXPECT_EQ(complete({"run", "s"}), Words{"small"});
+    EXPECT_EQ(complete({"image", "rm", "small", "s"}), Words{"small"});
+    EXPECT_EQ(complete({"image", "import", "rootfs.tar", "s"}), Words{});
+}
 
 TEST_F(Introspection, EveryOptionOfEveryCommandIsCompletedAndInTheManual)
 {
