@@ -88,7 +88,10 @@ void ExtRoot::link(const std::string& path, const std::string& target)
 Soundness check_file_system(const std::string& image, bool repair, StopSignals& stop)
 {
     need_program("e2fsck", "e2fsprogs");
-    int status = run_and_capture({"e2fsck", "-f", repair ? "-y" : "-n", image}, &stop).status;
+    // One that repairs is never killed: Ctrl-C reaches it by the terminal, and it ends where it may
+    int status = run_and_capture({"e2fsck", "-f", repair ? "-y" : "-n", image}, repair ? nullptr : &stop).status;
+    if (status & 32)
+        StopSignals::interrupted();
     if (status == 0)
         return Soundness::Sound;
     if (repair && status < 4) // 1: repaired; 2: and a host that has it mounted should reboot
@@ -114,7 +117,7 @@ void resize_file_system(const std::string& image, std::uint64_t bytes, StopSigna
     if (run_and_capture({"resize2fs", image, std::to_string(bytes >> 10) + "K"}, &stop).status != 0) {
         if (bytes > before)
             fs::resize_file(image, before, error);
-        throw Failure{ExitCode::ImageSize, image + " cannot become " + size_text(bytes) + ": it has more in it; nothing is lost (resize2fs -P " + image + " says what it needs, in blocks)"};
+        throw Failure{ExitCode::ImageSize, "the file system cannot become " + size_text(bytes) + ": there is more in it; nothing is lost"};
     }
     if (bytes < before)
         fs::resize_file(image, bytes, error);

@@ -20,7 +20,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -145,8 +147,18 @@ void resize(const std::string& which, const std::string& size)
     if (bytes < kSmallest)
         throw Failure{ExitCode::Usage, "size '" + size + "': at least 1M"};
     std::string path = ImageStore{}.find(which);
-    DiskFile alone = open_alone(path);
-    resize_file_system(path, bytes, stop);
+    open_alone(path);
+    DiskFile held = DiskFile::open({path, true}); // nobody begins to write to it
+    struct stat before{};
+    fstat(held.fd(), &before);
+    ScratchFolder scratch{fs::path{path}.parent_path()}; // a resize2fs that is killed leaves a ruin
+    std::string copy = scratch.path() + "/image";
+    copy_disk({path}, copy, stop);
+    resize_file_system(copy, bytes, stop);
+    stop.check();
+    if (chmod(copy.c_str(), before.st_mode & 07777) != 0 || (geteuid() == 0 && chown(copy.c_str(), before.st_uid, before.st_gid) != 0) ||
+        rename(copy.c_str(), path.c_str()) != 0)
+        throw Failure{ExitCode::NotSaved, path + ": " + strerror(errno)};
     std::cout << path << " is " << size_text(fs::file_size(path)) << " now\n";
 }
 
@@ -162,11 +174,14 @@ void export_image(const std::string& which, const std::string& to)
     if (std::ranges::find(formats, extension) == formats.end())
         throw Failure{ExitCode::Usage, "'" + to + "': the name's end says the format: .raw, .img, .qcow2, .vmdk, .vhdx, .vdi"};
     need_program("qemu-img", "qemu-utils");
-    DiskFile disk = DiskFile::open({path, true});
+    DiskFile disk = DiskFile::open({path, true}); // a lock that qemu-img would take for a writer's: locking=off
+    std::string source = "driver=raw,file.driver=file,file.locking=off,file.filename=";
+    for (char c : path)
+        source += c == ',' ? ",," : std::string{c};
     std::string unfinished = to + ".unfinished";
     std::error_code ignored;
     try {
-        if (run_and_capture({"qemu-img", "convert", "-f", "raw", "-O", extension.substr(1), path, unfinished}, &stop).status != 0)
+        if (run_and_capture({"qemu-img", "convert", "--image-opts", "-O", extension.substr(1), source, unfinished}, &stop).status != 0)
             throw Failure{ExitCode::NotSaved, to + " cannot be written by qemu-img: is there room, and is the folder there?"};
     } catch (const Failure&) {
         fs::remove(unfinished, ignored);
@@ -209,8 +224,15 @@ void add_image_commands(CLI::App& image, int& exit_code)
         CLI::App* one = image.add_subcommand(word, description);
         one->footer(footer);
         one->callback([task, &exit_code] {
-            task();
-            exit_code = 0;
+            try {
+                task();
+                exit_code = 0;
+            } catch (const Failure& failure) {
+                if (failure.code() != ExitCode::GuestKilled)
+                    throw;
+                std::cerr << "colinux: interrupted; nothing half-made is left\n";
+                exit_code = 130;
+            }
         });
         return one;
     };

@@ -128,10 +128,18 @@ unsigned partition_of(const std::string& raw, const ImportOptions& options)
                                                " of them is seen to be a root file system: say which one: --partition N, of " + list};
 }
 
+void refuse_unknown(const std::string& raw, const std::string& source)
+{
+    UniqueFd fd{open(raw.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (partitions_in(fd.get()).empty() && file_system_at(fd.get(), 0, 0).empty())
+        throw Failure{ExitCode::ImportUnfit, source + ": no file system or partition table that is known is in it, and it is no tar archive"};
+}
+
 void import_disk(const ImportOptions& options, const std::string& scratch, const std::string& image, StopSignals& stop, Lines& told)
 {
     DiskConfig disk{raw_of(options, scratch, stop)};
     disk.raw = true;
+    refuse_unknown(disk.path, options.source);
     disk.partition = partition_of(disk.path, options);
     copy_disk_part(disk, image, stop);
     if (disk.partition)
