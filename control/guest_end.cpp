@@ -68,6 +68,8 @@ GuestEnd killed(std::uint64_t why, std::uint64_t detail)
         return {ExitCode::GuestKilled, "killed"};
     case CO_KILL_HOST_ENDS:
         return {ExitCode::GuestKilled, "killed: the host shuts down"};
+    case CO_KILL_TSC_RESTARTED:
+        return {ExitCode::GuestKilled, "killed: the host slept, and the CPU's time stamp counter, a guest's clock, began anew: load the driver without tsc_survives_sleep"};
     default:
         return {ExitCode::GuestFault, "ended by the driver for reason " + std::to_string(why)};
     }

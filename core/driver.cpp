@@ -243,6 +243,8 @@ CO_ABI co_u64 co_core_vcpu_frame(void* file, co_u64 offset)
 
 CO_ABI void co_core_end_guests(co_u32 reason) { guests.kill_all(reason); }
 
+CO_ABI void co_core_set_clocks(void) { guests.set_clocks(); }
+
 CO_ABI void co_core_watch_cpu(co_u32 watched) { CpuWatch::check(watched); }
 
 } // extern "C"

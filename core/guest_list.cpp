@@ -47,4 +47,11 @@ void GuestList::kill_all(unsigned reason)
         monitor->kill(reason, 0);
 }
 
+void GuestList::set_clocks()
+{
+    Hold hold{held_};
+    for (Monitor* monitor = first_; monitor; monitor = monitor->next_guest)
+        monitor->request_clock();
+}
+
 } // namespace colinux

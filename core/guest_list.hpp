@@ -13,6 +13,7 @@ public:
     unsigned count() const { return count_.load(); }
     // End every guest for that CO_KILL_*. Their vCPUs leave as soon as their CPUs can take an interrupt.
     void kill_all(unsigned reason);
+    void set_clocks();
 
 private:
     class Hold;

@@ -177,6 +177,12 @@ void Monitor::request_stop()
         first->raise(CO_PENDING_STOP);
 }
 
+void Monitor::request_clock()
+{
+    if (Vcpu* first = vcpu(0))
+        first->raise(CO_PENDING_CLOCK);
+}
+
 void Monitor::get_stats(co_guest_stats& stats)
 {
     stats = {};

@@ -38,6 +38,7 @@ public:
     Result<void> bind_doorbell(const co_bind_doorbell& request);
     Result<void> bind_irq_line(const co_bind_irq_line& request);
     void request_stop();
+    void request_clock();
     void get_stats(co_guest_stats& stats);
     std::uint64_t passage_virt() const { return PassageWindow::address(window_page_); }
     Phys frame_at(std::uint64_t offset) const { return ram_.frame_at(offset); } // takes no lock: a page fault asks

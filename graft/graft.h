@@ -81,6 +81,7 @@ void co_choose_return_thunk(void); /* once the kernel has chosen its own */
 
 void co_time_init(void);           /* time.c */
 void co_set_clock(void);           /* a running kernel */
+void co_clock_stepped(void);       /* CO_PENDING_CLOCK; hard interrupt context */
 void co_count_stolen_time(void);   /* a running kernel */
 void co_timer_event(void);         /* CO_PENDING_TIMER; hard interrupt context */
 void co_idle(void);                /* idle.c */

@@ -68,6 +68,9 @@ static void handle_bit(unsigned int bit)
 	case CO_PENDING_STOP:
 		co_orderly_stop();
 		break;
+	case CO_PENDING_CLOCK:
+		co_clock_stepped();
+		break;
 	default:
 		if (bit >= CO_PENDING_LINE0 && bit < CO_PENDING_LINE0 + CO_IRQ_LINES)
 			handle_line(bit - CO_PENDING_LINE0);

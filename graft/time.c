@@ -8,6 +8,7 @@
 #include <linux/math64.h>
 #include <linux/time64.h>
 #include <linux/timekeeping.h>
+#include <linux/workqueue.h>
 #include <asm/cpufeature.h>
 #include <asm/paravirt.h>
 #include <asm/tsc.h>
@@ -65,6 +66,19 @@ void co_set_clock(void)
 		if (off > -CLOCK_TOLERANCE_NS && off < CLOCK_TOLERANCE_NS)
 			return;
 	}
+}
+
+static void set_clock(struct work_struct *work)
+{
+	co_set_clock();
+}
+
+static DECLARE_WORK(clock_work, set_clock);
+
+void co_clock_stepped(void)
+{
+	if (system_state == SYSTEM_RUNNING) /* else it is still to be set */
+		schedule_work(&clock_work);
 }
 
 static int set_wallclock(const struct timespec64 *now)

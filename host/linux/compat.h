@@ -9,6 +9,7 @@
 #include <linux/eventfd.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/syscore_ops.h>
 #include <linux/version.h>
 
 /* The NMI entry that works with whatever stack and NMI mask it finds; made for KVM. */
@@ -36,6 +37,22 @@ static inline bool co_need_resched(void)
 #endif
 	return need_resched();
 }
+
+/* What the last CPU does before the machine sleeps and when it wakes: suspend(void *), resume(void *) */
+#ifdef CO_SYSCORE_HAS_DATA
+#define CO_SYSCORE(name, suspends, resumes) \
+	static const struct syscore_ops name##_ops = { .suspend = suspends, .resume = resumes }; \
+	static struct syscore name = { .ops = &name##_ops }
+#define co_register_syscore register_syscore
+#define co_unregister_syscore unregister_syscore
+#else
+#define CO_SYSCORE(name, suspends, resumes) \
+	static int name##_suspends(void) { return suspends(NULL); } \
+	static void name##_resumes(void) { resumes(NULL); } \
+	static struct syscore_ops name = { .suspend = name##_suspends, .resume = name##_resumes }
+#define co_register_syscore register_syscore_ops
+#define co_unregister_syscore unregister_syscore_ops
+#endif
 
 static inline void co_eventfd_signal(struct eventfd_ctx *context)
 {

@@ -270,6 +270,9 @@ static int __init co_module_init(void)
 	error = co_shutdown_init();
 	if (error)
 		goto no_shutdown;
+	error = co_sleep_init();
+	if (error)
+		goto no_sleep;
 	co_time_init();
 	co_core_start(co_refusals());
 	error = misc_register(&co_device);
@@ -279,6 +282,8 @@ static int __init co_module_init(void)
 
 no_device:
 	co_core_stop();
+	co_sleep_exit();
+no_sleep:
 	co_shutdown_exit();
 no_shutdown:
 	co_cpu_exit();
@@ -289,6 +294,7 @@ static void __exit co_module_exit(void)
 {
 	misc_deregister(&co_device);
 	co_core_stop();
+	co_sleep_exit();
 	co_shutdown_exit();
 	co_cpu_exit();
 	co_log_exit();

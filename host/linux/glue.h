@@ -13,6 +13,10 @@ void co_nmi_awaited_none(void); /* no more NMIs will be sent, to any CPU */
 int co_shutdown_init(void);
 void co_shutdown_exit(void);
 
+/* The host's sleep while guests exist: S3, hibernation, suspend-to-idle. */
+int co_sleep_init(void);
+void co_sleep_exit(void);
+
 /* The timers that look after CPUs which a guest keeps: run while guests exist, on every CPU that is or comes online. */
 int co_watch_start(void);
 void co_watch_stop(void);

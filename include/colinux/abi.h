@@ -178,6 +178,7 @@ struct co_vcpu_entry { /* first state of vCPU 0: 64-bit mode, IF=0, flat segment
 #define CO_KILL_HANG 3          /* watchdog */
 #define CO_KILL_BY_USER 4       /* SIGKILL or close while it ran */
 #define CO_KILL_HOST_ENDS 5     /* the host shuts down, reboots or starts another kernel */
+#define CO_KILL_TSC_RESTARTED 6 /* the host slept, and the TSC, the guest's clock, began anew */
 
 #define CO_BAD_STATE_UNLOADABLE 1 /* the CPU refused a register's value; the host was gone back to */
 /* The others are looked at before each entry */

@@ -200,6 +200,8 @@ CO_ABI co_u64 co_core_vcpu_frame(void *vcpu, co_u64 offset);
 CO_ABI void co_core_watch_cpu(co_u32 watched);
 /* The host goes down: every guest ends for that CO_KILL_*. Its vCPUs leave when their CPUs take the next interrupt. [sleep] */
 CO_ABI void co_core_end_guests(co_u32 reason);
+/* The host slept: each guest sets its clock. [sleep] */
+CO_ABI void co_core_set_clocks(void);
 
 #ifdef __cplusplus
 }

@@ -48,6 +48,7 @@
 #define CO_PENDING_CALL_FUNCTION_SINGLE 3
 #define CO_PENDING_IRQ_WORK 4
 #define CO_PENDING_STOP 5
+#define CO_PENDING_CLOCK 6   /* the host slept: its wall clock is another one */
 #define CO_PENDING_LINE0 16 /* device interrupt lines 0..47 */
 #define CO_IRQ_LINES 48
 

@@ -215,6 +215,14 @@ TEST_F(DriverTest, HostThatEndsEndsEveryGuest)
     EXPECT_EQ(info().guests, 2u); // their files are still open
 }
 
+TEST_F(DriverTest, EveryGuestSetsItsClockWhenTheHostHasSlept)
+{
+    TestGuest first, last;
+    co_core_set_clocks();
+    EXPECT_EQ(first.page(0).pending, 1ull << CO_PENDING_CLOCK);
+    EXPECT_EQ(last.page(0).pending, 1ull << CO_PENDING_CLOCK);
+}
+
 TEST_F(DriverTest, HostThatEndsReachesAGuestOfWhichOnlyAVcpuIsOpen)
 {
     TestGuest guest;
