@@ -91,7 +91,7 @@ int copy(const std::string& source_text, const std::string& destination_text)
 {
     CopyEnd source = parse_copy_end(source_text), destination = parse_copy_end(destination_text);
     if (source.guest.empty() == destination.guest.empty())
-        throw Failure{ExitCode::Usage, "cp: one of the two is to be in a guest: NAME:PATH (a file of this host whose name has a colon: ./" + source_text + ")"};
+        throw Failure{ExitCode::Usage, "cp: one of the two is to be in a guest: NAME:PATH (a path of this host that has a colon: ./a:b)"};
     bool into_guest = source.guest.empty();
     std::vector<std::string> pack = packing_command(source.path), unpack = unpacking_command(source.path, destination.path);
     const std::string& guest = into_guest ? destination.guest : source.guest;
