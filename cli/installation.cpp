@@ -27,7 +27,7 @@ std::string find_daemon()
 std::string find_agent()
 {
     fs::path here = own_folder();
-    for (const fs::path& candidate : {here / "../libexec/colinux/colinux-agent", here / "../guest/agent/colinux-agent"})
+    for (const fs::path& candidate : {here / "../libexec/colinux/colinux-agent", here / "../guest/agent/colinux-agent", here / "colinux-agent"})
         if (fs::exists(candidate))
             return fs::weakly_canonical(candidate);
     throw Failure{ExitCode::Internal, "colinux-agent is not installed beside this program: run cmake --install again"};

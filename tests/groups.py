@@ -87,6 +87,7 @@ system disk_content
 system disk_kernel
 system disk_snapshot
 system image_import
+system guest_exec
 system guest_sleep
 system filtered_writes
 system tap
