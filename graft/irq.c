@@ -165,6 +165,7 @@ static void set_gates(void)
 	asm volatile("mov %0, %%cr0" : : "r"(cr0 & ~X86_CR0_WP) : "memory");
 	for (vector = FIRST_SYSTEM_VECTOR; vector < NR_VECTORS; vector++)
 		set_gate(vector, system_stub(vector), 0);
+	set_gate(FIRST_EXTERNAL_VECTOR, irq_entries_start, 0); /* before 6.5 a system vector, too; a host's device may have it */
 	set_gate(CO_DELIVERY_VECTOR, irq_entries_start + IDT_ALIGN * (CO_DELIVERY_ENTRY - FIRST_EXTERNAL_VECTOR), 0);
 	if (!boot_cpu_has(X86_FEATURE_PTI))
 		set_gate(X86_TRAP_NMI, co_nmi, IST_INDEX_NMI + 1);

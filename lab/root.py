@@ -28,7 +28,7 @@ BUSYBOX = "/bin/busybox"
 # init loads the first line; the rest is there for modprobe and for the kernel's own requests
 MODULES = """
 virtio_pci virtio_console virtio_blk virtio_rng
-virtio_net ext4 overlay loop tun bridge veth fuse msr cpuid nbd vhost_net vhost_vsock crc32c_generic crc32c_intel
+virtio_net ext4 overlay loop tun bridge veth fuse msr cpuid nbd vhost_net vhost_vsock button crc32c_generic crc32c_intel
 kvm kvm_intel kvm_amd squashfs 9p 9pnet_virtio
 """.split()
 

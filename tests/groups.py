@@ -91,6 +91,7 @@ system guest_exec
 system guest_sleep
 system filtered_writes
 system tap
+system first_vector
 system host_kernels
 """.strip().split("\n")
 
