@@ -95,8 +95,8 @@ co_entry:
  *
  * Nesting: the host's IRET unblocks NMIs long before we return, and the next one's frame overwrites ours. So ours has been copied
  * away, to where IRET takes it from; nothing of the copies is changed until it has. An NMI amid all this needs no return to
- * where it came: it begins again with the copies, which brings it to the same end. (Not covered: a machine check amid the copying, whose
- * IRET lets the next NMI in there.)
+ * where it came: it begins again with the copies, which brings it to the same end. (Not covered: a machine check amid
+ * the copying, whose IRET lets the next NMI in there; one amid the return, when an NMI comes in its handler and takes the copies.)
  *
  *   top of the stack - 40    what the CPU pushed        later, below: what the switch pushes
  *                    - 64    RDX, RCX, RAX, of the first as of the nested one
