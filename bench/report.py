@@ -104,13 +104,13 @@ def boot(alone, login_alone, part, login_count):
 
 
 def memory(part):
-    rss, ram, private = map(int, re.search(r"daemon_rss (\d+) guest_ram (\d+) private (\d+)", part["memory"]).groups())
+    rss, ram = map(int, re.search(r"daemon_rss (\d+) guest_ram (\d+)", part["memory"]).groups())
     peak = int(re.search(r"VmHWM:\s+(\d+)", part["memory"])[1])
     stats = json.loads(part["stats_after_idle"])
     return table(("KiB beside the guest's RAM", ""), [
         ("driver (frames beyond guest RAM)", number(stats["overhead_bytes"] / 1024)),
         ("colinuxd, resident, without guest RAM", number(rss - ram)),
-        ("of these private to the process", number(private)),
+        ("of these its own, neither files' pages nor shared", number(stats["daemon_bytes"] / 1024)),
         ("colinuxd, highest in its life (while it loads the kernel), guest RAM touched then included", number(peak))])
 
 

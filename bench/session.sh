@@ -4,10 +4,10 @@
 set -eu
 part() { echo "== $1"; }
 
-# bytes of the daemon's memory that are neither guest RAM (mappings of the guest's file) nor shared libraries' clean pages
+# KiB of the daemon's memory, and how much of it is guest RAM (mappings of the guest's file)
 daemon_memory() {
     awk '/^[0-9a-f]+-[0-9a-f]+ /{ guest = /anon_inode:colinux-guest/ } /^Rss:/{ all += $2; if (guest) ram += $2 }
-         /^Private_(Clean|Dirty):/{ if (!guest) own += $2 } END { print "daemon_rss", all, "guest_ram", ram + 0, "private", own }' "/proc/$1/smaps"
+         END { print "daemon_rss", all, "guest_ram", ram + 0 }' "/proc/$1/smaps"
 }
 
 look_at_guest() {

@@ -4,6 +4,8 @@
 // Trouble is thrown as Failure and reported by main().
 #pragma once
 
+#include <array>
+
 namespace CLI {
 class App;
 }
@@ -29,5 +31,12 @@ void add_graft(CLI::App& app, int& exit_code);
 void add_image(CLI::App& app, int& exit_code);
 void add_image_commands(CLI::App& image, int& exit_code); // those for the store
 void add_version(CLI::App& app, int& exit_code);
+void add_wait(CLI::App& app, int& exit_code);
+
+// All of them, in the order of --help
+inline constexpr auto kCommands = std::array{
+    add_run,  add_definitions, add_start, add_service, add_copies, add_ps,    add_console, add_stop_and_kill, add_wait,  add_exec,
+    add_copy, add_logs,        add_stats, add_report,  add_dump,   add_doctor, add_graft,  add_image,         add_version,
+};
 
 } // namespace colinux

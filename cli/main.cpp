@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// `colinux`: runs and looks after guests. This file is the table of contents; each subcommand has a file.
+// `colinux`: runs and looks after guests. commands.hpp is the table of contents; each subcommand has a file.
 #include "cli/commands.hpp"
 #include "cli/introspection.hpp"
 #include "cli/json_events.hpp"
-#include "cli/wait.hpp"
 #include "control/descriptors.hpp"
 #include "control/failure.hpp"
 
@@ -54,25 +53,8 @@ try {
     app.require_subcommand(1);
 
     int exit_code = 0;
-    colinux::add_run(app, exit_code);
-    colinux::add_definitions(app, exit_code);
-    colinux::add_start(app, exit_code);
-    colinux::add_service(app, exit_code);
-    colinux::add_copies(app, exit_code);
-    colinux::add_ps(app, exit_code);
-    colinux::add_console(app, exit_code);
-    colinux::add_stop_and_kill(app, exit_code);
-    colinux::add_wait(app, exit_code);
-    colinux::add_exec(app, exit_code);
-    colinux::add_copy(app, exit_code);
-    colinux::add_logs(app, exit_code);
-    colinux::add_stats(app, exit_code);
-    colinux::add_report(app, exit_code);
-    colinux::add_dump(app, exit_code);
-    colinux::add_doctor(app, exit_code);
-    colinux::add_graft(app, exit_code);
-    colinux::add_image(app, exit_code);
-    colinux::add_version(app, exit_code);
+    for (auto add : colinux::kCommands)
+        add(app, exit_code);
     colinux::add_introspection(app, exit_code);
     try {
         app.parse(argc, argv);

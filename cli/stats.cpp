@@ -4,6 +4,8 @@
 
 #include "cli/commands.hpp"
 #include "cli/control_client.hpp"
+#include "cli/daemon_memory.hpp"
+#include "control/run_directory.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -46,6 +48,8 @@ json counters(const std::string& name)
 {
     json stats = ControlClient{name}.call("stats");
     stats.erase("ok");
+    if (auto bytes = own_bytes_of(RunDirectory{}.pid_of_daemon(name)))
+        stats["daemon_bytes"] = *bytes;
     return stats;
 }
 

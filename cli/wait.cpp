@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // `colinux wait`: until a guest has ended, and how it did.
-#include "cli/wait.hpp"
+#include "cli/commands.hpp"
 
 #include "cli/control_client.hpp"
 #include "control/run_directory.hpp"

@@ -68,6 +68,7 @@ void Machine::build(const Progress& progress)
         memory_ = guest_->map_memory();
         loaded_ = load_kernel(kernel, inputs_->graft, initrd,
                               boot_parameters(config_, driver_->info(), guest_->passage_virt(), inputs_->devices.size()), memory_);
+        inputs_->loaded();
     }
 
     ring_ = std::make_unique<ConsoleRing>(memory_, loaded_.console_ring_phys);

@@ -63,11 +63,20 @@ MachineInputs::MachineInputs(const MachineConfig& config, const ConsoleOutput& s
 
 KernelImage MachineInputs::kernel_image()
 {
-    if (!checked_)
+    if (!checked_) {
+        if (kernel_.cached && !kernel_.cached->fetch())
+            throw Failure{ExitCode::KernelMissing, "kernel '" + config_.kernel + "': its unpacked copy in the cache cannot be read; look at that disk"};
         return KernelImage::from(kernel_, config_.kernel);
+    }
     KernelImage image = std::move(*checked_);
     checked_.reset();
     return image;
+}
+
+void MachineInputs::loaded() const
+{
+    if (kernel_.cached)
+        kernel_.cached->let_go();
 }
 
 std::vector<std::byte> MachineInputs::initrd()

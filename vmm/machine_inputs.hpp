@@ -35,9 +35,10 @@ private:
 public:
     GraftObject graft;
 
-    // What the next boot is made from; large, so nothing here keeps them meanwhile.
+    // What the next boot is made from; large, so nothing here keeps them once it is said that they are loaded.
     KernelImage kernel_image();
     std::vector<std::byte> initrd(); // may be empty
+    void loaded() const;
 
 private:
     UniqueFd initrd_file_;

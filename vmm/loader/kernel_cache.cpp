@@ -60,10 +60,10 @@ std::optional<KernelCache::Entry> map_entry(int file, std::uint64_t file_bytes, 
     void* map = mmap(nullptr, file_bytes, PROT_READ, MAP_PRIVATE, file, 0);
     if (map == MAP_FAILED)
         return {};
-    std::shared_ptr<const void> owner{map, [file_bytes](void* address) { munmap(address, file_bytes); }};
-    if (madvise(map, file_bytes, MADV_POPULATE_READ) != 0 && errno != EINVAL) // EINVAL: a kernel before 5.14
-        return {}; // the disk cannot read it: better known here than by SIGBUS
-    ByteView bytes{{static_cast<const std::byte*>(map), file_bytes}};
+    auto owner = std::make_shared<const CachedImage>(map, file_bytes);
+    if (!owner->fetch())
+        return {};
+    ByteView bytes = owner->bytes();
     ByteView elf = bytes.sub(kImageOffset, file_bytes - kImageOffset);
     Header expected = header_of(key, elf);
     if (std::memcmp(bytes.data(), &expected, sizeof expected) != 0)
@@ -130,6 +130,15 @@ bool has_space(int folder, std::uint64_t wanted)
 }
 
 } // namespace
+
+CachedImage::~CachedImage() { munmap(const_cast<void*>(address_), bytes_); }
+
+bool CachedImage::fetch() const
+{
+    return madvise(const_cast<void*>(address_), bytes_, MADV_POPULATE_READ) == 0 || errno == EINVAL; // EINVAL: a kernel before 5.14
+}
+
+void CachedImage::let_go() const { madvise(const_cast<void*>(address_), bytes_, MADV_DONTNEED); }
 
 KernelCache::KernelCache(std::string folder, std::uint64_t maximum_bytes) : folder_{std::move(folder)}, maximum_bytes_{maximum_bytes}
 {

@@ -18,12 +18,29 @@
 
 namespace colinux {
 
+// An entry's file, mapped. Its pages are the host's page cache: they cost nobody anything while they are let go.
+class CachedImage {
+public:
+    CachedImage(const void* address, std::uint64_t bytes) : address_{address}, bytes_{bytes} {}
+    ~CachedImage();
+    CachedImage(const CachedImage&) = delete;
+    CachedImage& operator=(const CachedImage&) = delete;
+
+    bool fetch() const; // false: the disk cannot read it, and whoever touches it gets SIGBUS
+    void let_go() const;
+    ByteView bytes() const { return {{static_cast<const std::byte*>(address_), bytes_}}; }
+
+private:
+    const void* address_;
+    std::uint64_t bytes_;
+};
+
 class KernelCache {
 public:
     using Key = std::array<std::uint8_t, 16>;
     struct Entry {
         ByteView elf;
-        std::shared_ptr<const void> owner; // of the mapping
+        std::shared_ptr<const CachedImage> owner;
     };
     static constexpr std::uint64_t kMaximumBytes = 512u << 20; // of all entries: seven distribution kernels
 

@@ -103,12 +103,14 @@ KernelFile parse_bzimage(ByteView bytes, const std::string& path, const KernelCa
 
     KernelCache::Key key = KernelCache::key_of(bytes);
     KernelFile file;
-    if (auto cached = cache.find(key)) {
-        file = {cached->elf, cached->owner, {}};
-    } else {
+    auto cached = cache.find(key);
+    if (!cached) {
         file = KernelFile::from_elf(unpack(payload, unpacked_bytes, path));
         cache.store(key, file.elf);
+        cached = cache.find(key);
     }
+    if (cached) // which is the host's page cache, not memory of ours
+        file = {cached->elf, cached->owner, {}, cached->owner};
     check_elf(file.elf, path);
 
     // The header's last byte is found by the jump in its second field (boot.rst, "jump").

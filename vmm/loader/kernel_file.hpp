@@ -20,8 +20,9 @@ struct KernelFile {
     static KernelFile from_elf(std::vector<std::byte> elf);
 
     ByteView elf;                          // the unpacked vmlinux, possibly followed by relocation data
-    std::shared_ptr<const void> elf_owner; // memory, or a mapping of the cache's file
+    std::shared_ptr<const void> elf_owner; // memory, or `cached`
     std::vector<std::byte> setup_header;   // of a bzImage: bytes 0x1f1.. of the zero page; empty for an ELF file
+    std::shared_ptr<const CachedImage> cached{};
 };
 
 // Failure: KernelMissing (cannot be opened or read), KernelDamaged (truncated, damaged, not a

@@ -3,7 +3,6 @@
 #include "cli/introspection.hpp"
 
 #include "cli/commands.hpp"
-#include "cli/wait.hpp"
 
 #include <CLI/CLI.hpp>
 #include <gtest/gtest.h>
@@ -19,9 +18,9 @@ class Introspection : public testing::Test {
 protected:
     Introspection()
     {
-        for (auto add : {add_run, add_definitions, add_start, add_service, add_copies, add_ps, add_console, add_stop_and_kill, add_logs, add_stats,
-                         add_report, add_dump, add_doctor, add_graft, add_image, add_version, add_wait, add_exec, add_copy, add_introspection})
+        for (auto add : kCommands)
             add(app_, exit_code_);
+        add_introspection(app_, exit_code_);
     }
 
     Words complete(const Words& words) const

@@ -3,12 +3,13 @@
 #include "fake_kernel.hpp"
 #include "test_files.hpp"
 
-#include "vmm/loader/kernel_cache.hpp"
+#include "vmm/loader/kernel_file.hpp"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace colinux::testing {
@@ -59,6 +60,42 @@ TEST_F(KernelCacheTest, StoredImageIsFound)
     ASSERT_TRUE(cache_.find(key(1)));
     EXPECT_EQ(bytes_of(cache_.find(key(1))->elf), elf);
     EXPECT_FALSE(cache_.find(key(2)));
+}
+
+std::size_t pages_in_memory(ByteView bytes)
+{
+    std::ifstream smaps{"/proc/self/smaps"};
+    std::ostringstream address;
+    address << std::hex << reinterpret_cast<std::uintptr_t>(bytes.data()) << "-";
+    std::size_t kib = 0;
+    bool here = false;
+    for (std::string line; std::getline(smaps, line);) {
+        here = here || line.starts_with(address.str());
+        if (here && sscanf(line.c_str(), "Rss: %zu", &kib) == 1)
+            break;
+    }
+    return kib / 4;
+}
+
+TEST_F(KernelCacheTest, PagesAreLetGoAndFetchedAgain)
+{
+    Bytes elf = image(1 << 20);
+    cache_.store(key(1), ByteView{elf});
+    KernelCache::Entry entry = *cache_.find(key(1));
+    EXPECT_EQ(pages_in_memory(entry.owner->bytes()), 257u) << "found is read";
+    entry.owner->let_go();
+    EXPECT_EQ(pages_in_memory(entry.owner->bytes()), 0u);
+    EXPECT_TRUE(entry.owner->fetch());
+    EXPECT_EQ(pages_in_memory(entry.owner->bytes()), 257u);
+    EXPECT_EQ(bytes_of(entry.elf), elf);
+}
+
+TEST_F(KernelCacheTest, AnImageThatWasUnpackedIsNotKeptInMemory)
+{
+    Bytes vmlinuz = FakeKernel{}.bzimage();
+    for (const char* when : {"unpacked", "from the cache"})
+        EXPECT_TRUE(parse_kernel_file(ByteView{vmlinuz}, "vmlinuz", cache_).cached) << when;
+    EXPECT_FALSE(parse_kernel_file(ByteView{vmlinuz}, "vmlinuz").cached) << "where there is no cache";
 }
 
 TEST_F(KernelCacheTest, KeyIsTheXxh3OfTheFile)
