@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli/definition_store.hpp"
 
+#include "cli/folder_lock.hpp"
 #include "control/config_text.hpp"
 #include "control/failure.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,18 +133,10 @@ GuestDefinition DefinitionStore::load(const std::string& name) const
 }
 
 UniqueFd DefinitionStore::lock() const
-{
-    std::error_code error;
-    fs::create_directories(folder_, error);
-    if (error)
-        refuse(folder_, error.value());
-    UniqueFd fd{open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (!fd)
-        refuse(folder_, errno);
-    while (flock(fd.get(), LOCK_EX) != 0)
-        if (errno != EINTR)
-            refuse(folder_, errno);
-    return fd;
+try {
+    return lock_folder(folder_);
+} catch (const std::system_error& error) {
+    refuse(folder_, error.code().value());
 }
 
 void DefinitionStore::create(const std::string& name, const std::string& text) const

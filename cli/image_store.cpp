@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "cli/image_store.hpp"
 
+#include "cli/folder_lock.hpp"
 #include "control/config_text.hpp"
 #include "control/failure.hpp"
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -94,26 +94,17 @@ std::string ImageStore::place_for(const std::string& name) const
 }
 
 UniqueFd ImageStore::lock() const
-{
-    std::error_code error;
-    fs::create_directories(folder_, error);
-    if (error)
-        refuse(folder_, error.value());
-    UniqueFd fd{open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (!fd)
-        refuse(folder_, errno);
+try {
+    UniqueFd fd = lock_folder(folder_, [] { std::cerr << "colinux: waiting for another colinux that makes or changes an image\n"; });
     if (access(folder_.c_str(), W_OK) != 0)
         refuse(folder_, errno);
-    if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-        std::cerr << "colinux: waiting for another colinux that makes or changes an image\n";
-        while (flock(fd.get(), LOCK_EX) != 0)
-            if (errno != EINTR)
-                refuse(folder_, errno);
-    }
+    std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator{folder_, error})
         if (std::string{entry.path().filename()}.starts_with(kScratch)) // of one that was killed
             fs::remove_all(entry.path(), error);
     return fd;
+} catch (const std::system_error& error) {
+    refuse(folder_, error.code().value());
 }
 
 ScratchFolder::ScratchFolder(const std::string& parent) : path_{parent + "/" + std::string{kScratch} + "XXXXXX"}
