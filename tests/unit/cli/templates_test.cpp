@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace colinux {
@@ -32,9 +33,9 @@ protected:
         std::ofstream{folder_ / "grafts/6.1.0-9-test/graft.o"} << "graft";
         fs::create_directory(folder_ / "bin");
         program("apt-cache", "[ \"$2\" = linux-image-6.1.0-9-test ] && echo it; true");
-        program("apt-get", "echo deb somewhere bookworm main");
+        program("apt-get", "echo /nowhere:1 somewhere bookworm main");
         program("mmdebstrap", "echo once >>" + folder_.string() + "/made\nfor w; do case $w in *" + std::string{"/root"} +
-                                  ") r=$w; esac; done; mkdir -p $r/boot; echo kernel >$r/boot/vmlinuz-6.1.0-9-test; echo initrd >$r/boot/initrd.img-6.1.0-9-test");
+                                  ") r=$w;; */sources.list) cp $w " + folder_.string() + "; esac; done; mkdir -p $r/boot; echo kernel >$r/boot/vmlinuz-6.1.0-9-test; echo initrd >$r/boot/initrd.img-6.1.0-9-test");
         setenv("PATH", ((folder_ / "bin").string() + ":" + path_).c_str(), 1);
     }
     ~Templates() override
@@ -58,6 +59,12 @@ protected:
         }
         return {ExitCode::Success, ""};
     }
+    std::string text(const char* file) const
+    {
+        std::ostringstream text;
+        text << std::ifstream{folder_ / file}.rdbuf();
+        return text.str();
+    }
     long files_in_store() const { return std::distance(fs::directory_iterator{folder_ / "state/images"}, {}); }
 
     std::string path_{getenv("PATH")};
@@ -72,6 +79,25 @@ TEST_F(Templates, DebianIsMadeOnceWithTheKernelThatThereIsAGraftFor)
     EXPECT_EQ(fs::file_size(folder_ / "made"), 5u);
     EXPECT_EQ(BootFiles::find({image}).kernel(), image + ".boot/vmlinuz");
     EXPECT_EQ(files_in_store(), 2);
+}
+
+// What apt-get indextargets says, with and without 'Origin: Debian'
+TEST_F(Templates, PackagesComeFromDebiansRepositoriesWithTheKeysThatTheirSourcesName)
+{
+    std::string company = (folder_ / "company.sources").string();
+    std::ofstream{company} << "Types: deb\n# Signed-By: /old.gpg\nSigned-By: /keys/company.gpg\n";
+    program("apt-get", "case $* in *'Origin: Debian'*) ;; *) echo /nowhere:1 docker bookworm stable; esac\necho " + company + ":1 mirror bookworm main");
+    image_or_template("debian");
+    EXPECT_EQ(text("sources.list"), "deb [signed-by=/keys/company.gpg] mirror bookworm main\n");
+}
+
+TEST_F(Templates, MirrorThatDoesNotCallItselfDebianServesWhereThereIsNoOther)
+{
+    std::string list = (folder_ / "mirror.list").string();
+    std::ofstream{list} << "deb [arch=amd64 signed-by=/keys/mine.gpg] mirror bookworm main\n";
+    program("apt-get", "case $* in *'Origin: Debian'*) ;; *) echo " + list + ":1 mirror bookworm main; esac");
+    image_or_template("debian");
+    EXPECT_EQ(text("sources.list"), "deb [signed-by=/keys/mine.gpg] mirror bookworm main\n");
 }
 
 TEST_F(Templates, WhoComesMeanwhileWaitsAndHasTheSame)
