@@ -26,6 +26,7 @@ void add_copy(CLI::App& app, int& exit_code);
 void add_exec(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_graft(CLI::App& app, int& exit_code);
+void add_kernel(CLI::App& app, int& exit_code);
 void add_image(CLI::App& app, int& exit_code);
 void add_image_commands(CLI::App& image, int& exit_code); // those for the store
 void add_version(CLI::App& app, int& exit_code);

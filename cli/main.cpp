@@ -71,6 +71,7 @@ try {
     colinux::add_dump(app, exit_code);
     colinux::add_doctor(app, exit_code);
     colinux::add_graft(app, exit_code);
+    colinux::add_kernel(app, exit_code);
     colinux::add_image(app, exit_code);
     colinux::add_version(app, exit_code);
     colinux::add_introspection(app, exit_code);

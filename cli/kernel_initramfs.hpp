@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+// KernelInitramfs: what a guest of `colinux kernel run` starts with (include/colinux/kernel_run.h): its init, its agent, the modules that it
+// needs, and a list of the host's folders. A temporary file, which goes with this object.
+#pragma once
+
+#include "cli/kernel_source.hpp"
+
+#include <string>
+#include <vector>
+
+namespace colinux {
+
+struct SharedFolder {
+    std::string host; // this one
+    std::string guest; // is there
+    bool writable{};
+};
+
+class KernelInitramfs {
+public:
+    // Failure: NotCopied (no room), Usage (a folder whose name has a line's end).
+    KernelInitramfs(const std::string& init, const std::string& agent, const std::vector<KernelModule>& modules, const std::vector<SharedFolder>& folders);
+    KernelInitramfs(const KernelInitramfs&) = delete;
+    KernelInitramfs& operator=(const KernelInitramfs&) = delete;
+    ~KernelInitramfs();
+
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+} // namespace colinux
