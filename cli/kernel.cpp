@@ -24,7 +24,7 @@ void check_config(const std::string& what)
         std::cout << "CONFIG_" << std::left << std::setw(28) << std::string{option->names}.substr(0, std::string{option->names}.find('|')) << option->why << "\n";
     std::cout.flush();
     if (!missing.empty())
-        throw Failure{ExitCode::KernelUnfit, file + " lacks " + std::to_string(missing.size()) + " options: colinux kernel config --fragment >colinux.config; "
+        throw Failure{ExitCode::KernelUnfit, file + " lacks what is listed here: colinux kernel config --fragment >colinux.config; "
                                                  "scripts/kconfig/merge_config.sh -m .config colinux.config; make olddefconfig"};
 }
 

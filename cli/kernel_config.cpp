@@ -32,6 +32,7 @@ constexpr KernelOption kOptions[] = {
     {"PARAVIRT_SPINLOCKS", "PARAVIRT_SPINLOCKS", nullptr, "several CPUs on fewer of the host's"},
     {"HVC_IRQ", "HVC_XEN", nullptr, "its console"},
     {"RETHUNK|MITIGATION_RETHUNK", "CPU_MITIGATIONS SPECULATION_MITIGATIONS RETPOLINE RETHUNK MITIGATION_RETPOLINE MITIGATION_RETHUNK", nullptr, kTaken},
+    {"CC_OPTIMIZE_FOR_PERFORMANCE", nullptr, nullptr, "small code has functions several times, and the graft cannot tell which it needs"},
     {"KALLSYMS_ALL", "DEBUG_KERNEL KALLSYMS KALLSYMS_ALL", nullptr, kFound},
     {"DEBUG_INFO_BTF", "BPF_SYSCALL DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT DEBUG_INFO_BTF", nullptr, "the loader proves by it that the graft fits"},
     {"BLK_DEV_INITRD", nullptr, nullptr, "the guest's init"},

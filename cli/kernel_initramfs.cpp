@@ -2,20 +2,18 @@
 #include "cli/kernel_initramfs.hpp"
 
 #include "control/failure.hpp"
-#include "control/unique_fd.hpp"
 
 #include <colinux/kernel_run.h>
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -26,7 +24,7 @@ namespace {
 
 class Writer {
 public:
-    Writer(int fd, const std::string& path) : archive_{archive_write_new(), archive_write_free}, path_{path}
+    explicit Writer(int fd) : archive_{archive_write_new(), archive_write_free}
     {
         archive_write_set_format_cpio_newc(archive_.get());
         need(archive_write_open_fd(archive_.get(), fd));
@@ -51,11 +49,10 @@ private:
         if (result == ARCHIVE_OK)
             return;
         const char* why = archive_error_string(archive_.get());
-        throw Failure{ExitCode::NotCopied, "the initramfs " + path_ + " cannot be written: " + (why ? why : strerror(errno)) + "; make room, or set TMPDIR to a folder that has some"};
+        throw Failure{ExitCode::NotCopied, std::string{"the guest's initramfs cannot be made: "} + (why ? why : strerror(errno))};
     }
 
     std::unique_ptr<archive, decltype(&archive_write_free)> archive_;
-    std::string path_;
 };
 
 std::string content_of(const std::string& file)
@@ -82,29 +79,20 @@ KernelInitramfs::KernelInitramfs(const std::string& init, const std::string& age
                                  const std::vector<SharedFolder>& folders)
 {
     std::string list = list_of(folders);
-    std::string path = (std::filesystem::temp_directory_path() / "colinux-kernel-XXXXXX").string();
-    UniqueFd fd{mkostemp(path.data(), O_CLOEXEC)};
-    if (!fd)
-        throw Failure{ExitCode::NotCopied, "the initramfs " + path + " cannot be made: " + strerror(errno) + "; set TMPDIR to a folder that has room"};
-    try {
-        Writer writer{fd.get(), path};
-        for (const char* folder : {"dev", "proc", "sys", "lower", "upper", "new", CO_KERNEL_RUN_MODULES})
-            writer.add(folder, S_IFDIR | 0755);
-        writer.add("dev/console", S_IFCHR | 0600, {}, makedev(5, 1));
-        writer.add("init", S_IFREG | 0755, content_of(init));
-        writer.add(CO_KERNEL_RUN_AGENT, S_IFREG | 0755, content_of(agent));
-        writer.add(CO_KERNEL_RUN_FOLDERS, S_IFREG | 0644, list);
-        unsigned number = 100; // of three digits each: they are loaded in this order
-        for (const KernelModule& module : modules)
-            writer.add((CO_KERNEL_RUN_MODULES "/" + std::to_string(number++) + "-" + module.name + ".ko").c_str(), S_IFREG | 0644, module.content);
-        writer.finish();
-    } catch (...) {
-        unlink(path.c_str());
-        throw;
-    }
-    path_ = path;
+    file_ = UniqueFd{memfd_create("colinux-kernel-initramfs", MFD_CLOEXEC)};
+    Writer writer{file_.get()};
+    for (const char* folder : {"dev", "proc", "sys", "lower", "upper", "new", CO_KERNEL_RUN_MODULES})
+        writer.add(folder, S_IFDIR | 0755);
+    writer.add("dev/console", S_IFCHR | 0600, {}, makedev(5, 1));
+    writer.add("init", S_IFREG | 0755, content_of(init));
+    writer.add(CO_KERNEL_RUN_AGENT, S_IFREG | 0755, content_of(agent));
+    writer.add(CO_KERNEL_RUN_FOLDERS, S_IFREG | 0644, list);
+    unsigned number = 100; // of three digits each: they are loaded in this order
+    for (const KernelModule& module : modules)
+        writer.add((CO_KERNEL_RUN_MODULES "/" + std::to_string(number++) + "-" + module.name + ".ko").c_str(), S_IFREG | 0644, module.content);
+    writer.finish();
 }
 
-KernelInitramfs::~KernelInitramfs() { unlink(path_.c_str()); }
+std::string KernelInitramfs::path() const { return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(file_.get()); }
 
 } // namespace colinux

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 // KernelInitramfs: what a guest of `colinux kernel run` starts with (include/colinux/kernel_run.h): its init, its agent, the modules that it
-// needs, and a list of the host's folders. A temporary file, which goes with this object.
+// needs, and a list of the host's folders. A file without a name, which goes with this process at the latest.
 #pragma once
 
 #include "cli/kernel_source.hpp"
+#include "control/unique_fd.hpp"
 
 #include <string>
 #include <vector>
@@ -18,16 +19,12 @@ struct SharedFolder {
 
 class KernelInitramfs {
 public:
-    // Failure: NotCopied (no room), Usage (a folder whose name has a line's end).
+    // Failure: NotCopied (no memory), Usage (a folder whose name has a line's end).
     KernelInitramfs(const std::string& init, const std::string& agent, const std::vector<KernelModule>& modules, const std::vector<SharedFolder>& folders);
-    KernelInitramfs(const KernelInitramfs&) = delete;
-    KernelInitramfs& operator=(const KernelInitramfs&) = delete;
-    ~KernelInitramfs();
-
-    const std::string& path() const { return path_; }
+    std::string path() const; // by which other processes open it
 
 private:
-    std::string path_;
+    UniqueFd file_;
 };
 
 } // namespace colinux
