@@ -28,6 +28,7 @@ void add_copy(CLI::App& app, int& exit_code);
 void add_exec(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_graft(CLI::App& app, int& exit_code);
+void add_kernel(CLI::App& app, int& exit_code);
 void add_image(CLI::App& app, int& exit_code);
 void add_image_commands(CLI::App& image, int& exit_code); // those for the store
 void add_version(CLI::App& app, int& exit_code);
@@ -35,8 +36,8 @@ void add_wait(CLI::App& app, int& exit_code);
 
 // All of them, in the order of --help
 inline constexpr auto kCommands = std::array{
-    add_run,  add_definitions, add_start, add_service, add_copies, add_ps,    add_console, add_stop_and_kill, add_wait,  add_exec,
-    add_copy, add_logs,        add_stats, add_report,  add_dump,   add_doctor, add_graft,  add_image,         add_version,
+    add_run,  add_definitions, add_start, add_service, add_copies, add_ps,     add_console, add_stop_and_kill, add_wait, add_exec,
+    add_copy, add_logs,        add_stats, add_report,  add_dump,   add_doctor, add_graft,   add_kernel,        add_image, add_version,
 };
 
 } // namespace colinux

@@ -26,6 +26,7 @@ public:
     // The answer's fields. Waits for it; Failure: ControlSocket, or whatever the daemon reported.
     nlohmann::json call(const nlohmann::json& request);
     nlohmann::json call(const char* name) { return call({{"call", name}}); }
+    void ask(const nlohmann::json& request) { send_line(request); } // next_answer() gets the answer
     void ask_with(int descriptor, const char* name); // a call to which an open file belongs; next_answer() gets the answer
     bool wait_for_answer(int or_this); // false: that descriptor is readable first
 

@@ -112,6 +112,13 @@ void DaemonProcess::ask_to_end()
         kill(pid_, requests_ == 1 ? SIGTERM : SIGINT);
 }
 
+void DaemonProcess::end_now()
+{
+    requests_ = 2;
+    last_request_ = std::chrono::steady_clock::now();
+    kill(pid_, SIGINT);
+}
+
 bool DaemonProcess::is_new_request()
 {
     auto now = std::chrono::steady_clock::now();

@@ -33,6 +33,7 @@ public:
     // The guest is to stop in order; when asked again, to end at once. Once is what comes within a second: timeout(1) tells
     // us and then all of our process group, service managers do alike.
     void ask_to_end();
+    void end_now(); // without asking the guest
 
 private:
     std::string next_line(const std::function<void()>& signalled); // empty at the end of the report

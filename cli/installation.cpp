@@ -33,6 +33,15 @@ std::string find_agent()
     throw Failure{ExitCode::Internal, "colinux-agent is not installed beside this program: run cmake --install again"};
 }
 
+std::string find_kernel_init()
+{
+    fs::path here = own_folder();
+    for (const fs::path& candidate : {here / "../libexec/colinux/colinux-kernel-init", here / "../guest/kernel_init/colinux-kernel-init", here / "colinux-kernel-init"})
+        if (fs::exists(candidate))
+            return fs::weakly_canonical(candidate);
+    throw Failure{ExitCode::Internal, "colinux-kernel-init is not installed beside this program: run cmake --install again"};
+}
+
 std::string find_shared(const std::string& file)
 {
     fs::path here = own_folder();

@@ -13,6 +13,9 @@ std::string find_daemon();
 // colinux-agent, for a guest's image: likewise beside colinuxd, or in guest/agent/ of the build folder. Failure: Internal.
 std::string find_agent();
 
+// colinux-kernel-init, process 1 of `colinux kernel run`: likewise. Failure: Internal.
+std::string find_kernel_init();
+
 // A file of the source tree that is also installed: PREFIX/share/colinux/FILE, or the checkout's. Empty
 // when it is nowhere.
 std::string find_shared(const std::string& file);

@@ -66,6 +66,7 @@ enum class ExitCode : int {
     NoAgent = 90,    // none answers
     AgentLost = 91,  // the connection to it ended before the command did
     CopyFailed = 92, // `cp`
+    GuestRoot = 93,  // `kernel run`: the guest cannot mount this host's folders
     Internal = 99,
 };
 

@@ -29,7 +29,7 @@ BUSYBOX = "/bin/busybox"
 MODULES = """
 virtio_pci virtio_console virtio_blk virtio_rng
 virtio_net ext4 overlay loop tun bridge veth fuse msr cpuid nbd vhost_net vhost_vsock button crc32c_generic crc32c_intel
-kvm kvm_intel kvm_amd squashfs 9p 9pnet_virtio
+kvm kvm_intel kvm_amd squashfs 9p 9pnet_virtio 9pnet_fd vmw_vsock_virtio_transport
 """.split()
 
 
