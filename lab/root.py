@@ -31,6 +31,7 @@ virtio_pci virtio_console virtio_blk virtio_rng
 virtio_net ext4 overlay loop tun bridge veth fuse msr cpuid nbd vhost_net vhost_vsock button crc32c_generic crc32c_intel
 kvm kvm_intel kvm_amd squashfs 9p 9pnet_virtio 9pnet_fd vmw_vsock_virtio_transport
 """.split()
+MODULES_ON_CD = "msr cpuid kvm_intel kvm_amd".split()  # for Bochs, where each megabyte takes a second
 
 
 def _closure(package, names):
@@ -52,16 +53,16 @@ def _closure(package, names):
     return wanted
 
 
-def _base(package):
+def _base(package, module_names):
     """Path of the base archive. Modules are stored uncompressed (their signatures stay) for busybox."""
     with open(os.path.join(LAB, "root.py"), "rb") as recipe, open(BUSYBOX, "rb") as busybox:
-        digest = hashlib.sha256(recipe.read() + busybox.read()).hexdigest()[:16]
+        digest = hashlib.sha256(recipe.read() + busybox.read() + repr(module_names).encode()).hexdigest()[:16]
     path = os.path.join(cache_directory("lab"), f"base-{package.key}-{digest}.cpio")
     if os.path.exists(path):
         return path
     with tempfile.TemporaryDirectory() as stage, tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as out:
         modules = f"{stage}/lib/modules/{package.release}"
-        for source in _closure(package, MODULES):
+        for source in _closure(package, module_names):
             target = os.path.join(modules, os.path.relpath(source, package.modules))
             os.makedirs(os.path.dirname(target), exist_ok=True)
             if source.endswith(".xz"):
@@ -104,7 +105,7 @@ def _is_elf(path):
         return file.read(4) == b"\x7fELF"
 
 
-def _project_inputs(package):
+def _project_inputs(package, releases):
     driver = f"{TREE}/build/driver/{package.release}/colinux.ko"
     binaries = [path for path in glob.glob(f"{TREE}/build/release/**", recursive=True)
                 if os.path.isfile(path) and os.access(path, os.X_OK) and "CMakeFiles" not in path]
@@ -112,12 +113,15 @@ def _project_inputs(package):
         binaries = []  # nothing to install yet
     scripts = f"{TREE}/build/release/cmake_install.cmake"
     grafts = [path for path in glob.glob(f"{TREE}/build/grafts/**", recursive=True) if os.path.isfile(path)]
+    if releases is not None:
+        grafts = [path for path in grafts if path.endswith("/graft.o") and os.path.basename(os.path.dirname(path)) in releases]
+        binaries = binaries if releases else []
     return driver, [path for path in (scripts, *sorted(binaries)) if binaries], sorted(grafts)
 
 
-def _project(package):
-    """Path of the project archive. Kept in build/lab under a name that says what went into it."""
-    driver, binaries, grafts = _project_inputs(package)
+def _project(package, releases=None):
+    """Path of the project archive. `releases`: of guests' kernels, whose grafts alone it has; programs, too, when there are any. Kept in build/lab under a name that says what went into it."""
+    driver, binaries, grafts = _project_inputs(package, releases)
     inputs = [path for path in (driver, *binaries, *grafts) if os.path.exists(path)]
     facts = [(path, os.stat(path).st_mtime_ns, os.stat(path).st_size) for path in inputs]
     with open(os.path.join(LAB, "root.py"), "rb") as recipe:
@@ -148,7 +152,8 @@ def _project(package):
         if os.path.exists(driver):
             archive.tree(driver, f"lib/modules/{package.release}/extra/colinux.ko")
         if grafts:
-            archive.tree(f"{TREE}/build/grafts", "usr/lib/colinux/grafts")
+            for graft in grafts:
+                archive.tree(graft, "usr/lib/colinux/grafts/" + os.path.relpath(graft, f"{TREE}/build/grafts"))
         archive.close()
     for old in os.scandir(folder):
         with contextlib.suppress(FileNotFoundError):  # a parallel run tidies up, too, and may still read the newer ones
@@ -170,16 +175,25 @@ def command_script(command):
     return "exec " + shlex.join(command) + "\n"
 
 
+def _guest_releases(puts):
+    """Of the guests' kernels among the --put files"""
+    names = [name for local, _ in puts for name in ([os.path.basename(local)] if os.path.isfile(local) else os.listdir(local))]
+    return [name.removeprefix("vmlinuz-") for name in names if name.startswith("vmlinuz-")]
+
+
 def write_initramfs(path, package, options, tty, put_on_disk):
     """The joined archive. `put_on_disk`: --put files travel on a disk (run.py), only their names here."""
     with open(path, "wb") as out:
-        for part in (_base(package), _project(package)):
+        modules, releases = MODULES, None
+        if options.emulator == "bochs":
+            modules, releases = MODULES_ON_CD, _guest_releases(options.put)
+        for part in (_base(package, modules), _project(package, releases)):
             with open(part, "rb") as file:
                 shutil.copyfileobj(file, out, 1 << 20)
         archive = Archive(out)
         archive.tree(os.path.join(LAB, "init"), "init")
         archive.file("lab/command", command_script(options.command).encode())
-        settings = {"LAB_TTY": "1" if tty else "", "LAB_DRIVER": "" if options.no_driver else "1",
+        settings = {"LAB_TTY": "1" if tty else "", "LAB_SERIAL": "" if options.emulator == "qemu" else "1", "LAB_DRIVER": "" if options.no_driver else "1",
                     "LAB_PUT_DISK": "1" if put_on_disk else "", "LAB_GET": shlex.join(remote for remote, _ in options.get),
                     "TERM": os.environ.get("TERM", "dumb") if tty else "dumb"}
         archive.file("lab/settings", "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()).encode())

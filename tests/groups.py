@@ -26,7 +26,7 @@ SCRIPT_SECONDS = 1500
 SECONDS_TO_TELL = 120
 SPEC_SECONDS = 2400  # counting takes two minutes
 
-FOLDERS = {"payload": "payloads", "system": "system"}
+FOLDERS = {"payload": "payloads", "system": "system", "bochs": "bochs"}
 
 # Lab tests that take longest begin first, so that none is left over when the others are done
 LONGEST = """
@@ -274,6 +274,11 @@ def payload(report):
 def system(report):
     """Everything together, in the lab."""
     return _scripts(report, "system")
+
+
+def bochs(report):
+    """The switch on a second implementation of the CPU. Not among "all"."""
+    return _scripts(report, "bochs") if report.build("bochs", ["tools/setup", "tests/bochs/packages.txt"]) else {}
 
 
 def spec(report):

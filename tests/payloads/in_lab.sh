@@ -2,6 +2,8 @@
 # What the payload tests say inside the lab. Sourced there, in the folder of the payloads. Any failure ends the script.
 set -eu
 
+last_cpu=$(($(nproc) - 1)) # 1, but for Bochs
+
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
 # payload NAME [COUNT [SEED [VCPUS]]]: it must power itself off without failures
@@ -28,20 +30,22 @@ killed_payload() {
 
 # Processes of the host that watch their own registers, one per CPU; witnesses_agree ends them. start_witnesses SEED
 start_witnesses() {
-    ./witness 0 "$1" & witness0=$!
-    ./witness 1 "$1" & witness1=$!
+    ./witness 0 "$1" & witnesses=$!
+    [ "$last_cpu" = 0 ] || { ./witness "$last_cpu" "$1" & witnesses="$witnesses $!"; }
 }
 witnesses_agree() {
-    kill -TERM "$witness0" "$witness1"
-    wait "$witness0" && wait "$witness1" || fail "a process of the host found its registers changed"
+    kill -TERM $witnesses
+    for witness in $witnesses; do
+        wait "$witness" || fail "a process of the host found its registers changed"
+    done
 }
 
-# state COUNT SEED: the randomised-state test. A guest on CPU 1, a witness on each CPU, the host's ring 0 watched.
+# state COUNT SEED: the randomised-state test. A guest on the last CPU, a witness on each CPU, the host's ring 0 watched.
 state() {
     insmod ../host_state/"$(uname -r)"/host_state.ko
     start_witnesses "$2"
     echo "payload state $1 $2"
-    taskset 2 ./run_payload state.payload "$1" "$2" >state.out || { cat state.out; fail "payload state $1 $2"; }
+    taskset -c "$last_cpu" ./run_payload state.payload "$1" "$2" >state.out || { cat state.out; fail "payload state $1 $2"; }
     cat state.out
     witnesses_agree
     rmmod host_state
