@@ -20,6 +20,7 @@ void add_console(CLI::App& app, int& exit_code);
 void add_stop_and_kill(CLI::App& app, int& exit_code);
 void add_logs(CLI::App& app, int& exit_code);
 void add_stats(CLI::App& app, int& exit_code);
+void add_memory(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_dump(CLI::App& app, int& exit_code);
 void add_copy(CLI::App& app, int& exit_code);

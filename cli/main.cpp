@@ -67,6 +67,7 @@ try {
     colinux::add_copy(app, exit_code);
     colinux::add_logs(app, exit_code);
     colinux::add_stats(app, exit_code);
+    colinux::add_memory(app, exit_code);
     colinux::add_report(app, exit_code);
     colinux::add_dump(app, exit_code);
     colinux::add_doctor(app, exit_code);
