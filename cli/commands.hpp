@@ -22,6 +22,7 @@ void add_console(CLI::App& app, int& exit_code);
 void add_stop_and_kill(CLI::App& app, int& exit_code);
 void add_logs(CLI::App& app, int& exit_code);
 void add_stats(CLI::App& app, int& exit_code);
+void add_memory(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_dump(CLI::App& app, int& exit_code);
 void add_copy(CLI::App& app, int& exit_code);
@@ -36,8 +37,8 @@ void add_wait(CLI::App& app, int& exit_code);
 
 // All of them, in the order of --help
 inline constexpr auto kCommands = std::array{
-    add_run,  add_definitions, add_start, add_service, add_copies, add_ps,     add_console, add_stop_and_kill, add_wait, add_exec,
-    add_copy, add_logs,        add_stats, add_report,  add_dump,   add_doctor, add_graft,   add_kernel,        add_image, add_version,
+    add_run,  add_definitions, add_start, add_service, add_copies, add_ps,   add_console, add_stop_and_kill, add_wait,  add_exec,
+    add_copy, add_logs,        add_stats, add_memory,  add_report, add_dump, add_doctor,  add_graft,         add_kernel, add_image, add_version,
 };
 
 } // namespace colinux

@@ -117,6 +117,18 @@ void GuestFile::allocate_memory(std::uint64_t bytes, std::uint64_t contiguous)
     expect(result, "CO_ALLOCATE_MEMORY");
 }
 
+int GuestFile::give_up_block(std::uint64_t phys)
+{
+    co_memory_block block{.phys = phys, .offset = 0, .reserved = {}};
+    return -call(fd_.get(), CO_GIVE_UP_BLOCK, &block);
+}
+
+int GuestFile::take_back_block(std::uint64_t phys)
+{
+    co_memory_block block{.phys = phys, .offset = 0, .reserved = {}};
+    return -call(fd_.get(), CO_TAKE_BACK_BLOCK, &block);
+}
+
 GuestMemory GuestFile::map_memory()
 {
     std::vector<co_memory_range> runs(64);

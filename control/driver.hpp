@@ -73,6 +73,8 @@ public:
     // in stats().memory_progress meanwhile. Failure: MemoryNotFound, saying what was found.
     void allocate_memory(std::uint64_t bytes, std::uint64_t contiguous);
     GuestMemory map_memory(); // once; the mapping lives as long as this object
+    int give_up_block(std::uint64_t phys); // 0 or an errno; also take_back_block()
+    int take_back_block(std::uint64_t phys);
     void set_passage(const co_set_passage& passage);
     VcpuFile create_vcpu(std::uint32_t index);
     void bind_doorbell(std::uint32_t doorbell, int eventfd);

@@ -45,6 +45,8 @@ enum class ExitCode : int {
     MemorySize = 50,    // too small, too large
     MemoryNotFound = 51,
     CpuCount = 52,
+    MemoryNotReached = 53, // `memory`: the guest, or the host, has not got that far
+    MemoryFixed = 54,      // a guest whose memory cannot change, or not yet
     NameTaken = 60,
     NameUnknown = 61,
     PortTaken = 62,

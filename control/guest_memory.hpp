@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace colinux {
@@ -22,15 +23,26 @@ public:
     // `ranges` must not overlap; they are sorted here.
     explicit GuestMemory(std::vector<Range> ranges);
 
-    // Pointer to `bytes` bytes at guest-physical `phys`, or nullptr when any of them is not guest RAM or
+    // Pointer to `bytes` bytes at guest-physical `phys`, or nullptr when any of them is not guest RAM (any more) or
     // the range crosses from one run into another. bytes == 0 is nullptr. Never throws.
     std::byte* translate(std::uint64_t phys, std::uint64_t bytes) const noexcept;
 
-    const std::vector<Range>& ranges() const { return ranges_; }
+    // A block that the guest gave up, aligned to its size (2 MiB): from now on translate() knows none of it, until restore(). Also of copies of
+    // this object. One caller at a time, while any threads translate. False: it is not, or not all, in one run, or gone already.
+    bool withdraw(std::uint64_t phys, std::uint64_t bytes);
+    void restore(std::uint64_t phys, std::uint64_t bytes);
+
+    const std::vector<Range>& ranges() const { return ranges_; } // as they were at first
     std::uint64_t total_bytes() const;
+    std::uint64_t present_bytes() const; // less what is withdrawn
 
 private:
+    struct Absence; // which blocks are withdrawn
+
+    const Range* range_around(std::uint64_t phys, std::uint64_t bytes) const noexcept;
+
     std::vector<Range> ranges_; // ascending by phys
+    std::shared_ptr<Absence> absence_;
 };
 
 } // namespace colinux

@@ -13,6 +13,7 @@ namespace {
 const std::map<std::string, Call, std::less<>> kCalls{
     {"status", Call::Status}, {"stats", Call::Stats},     {"report", Call::Report}, {"dump", Call::Dump}, {"stop", Call::Stop}, {"kill", Call::Kill},
     {"wait", Call::Wait},     {"console", Call::Console}, {"logs", Call::Logs}, {"resize", Call::Resize}, {"connect", Call::Connect},
+    {"memory", Call::Memory},
 };
 
 std::uint16_t terminal_size(const json& request, const char* key)
@@ -29,6 +30,16 @@ std::uint32_t guest_port(const json& request)
     if (port == request.end() || !port->is_number_unsigned() || port->get<std::uint64_t>() >= 0xffffffff)
         throw Failure{ExitCode::ControlSocket, "connect: 'port' is to be a number from 0 to 4294967294"};
     return port->get<std::uint32_t>();
+}
+
+std::optional<std::uint64_t> wanted_memory(const json& request)
+{
+    auto bytes = request.find("bytes");
+    if (bytes == request.end())
+        return std::nullopt;
+    if (!bytes->is_number_unsigned() || bytes->get<std::uint64_t>() > 1ull << 52)
+        throw Failure{ExitCode::ControlSocket, "memory: 'bytes' is to be a number of bytes"};
+    return bytes->get<std::uint64_t>();
 }
 
 std::chrono::seconds stop_patience(const json& request)
@@ -72,6 +83,8 @@ ControlRequest parse_request(std::string_view line)
     }
     if (parsed.call == Call::Connect)
         parsed.port = guest_port(request);
+    if (parsed.call == Call::Memory)
+        parsed.memory_bytes = wanted_memory(request);
     if (parsed.call == Call::Stop)
         parsed.patience = stop_patience(request);
     if (parsed.call == Call::Logs)

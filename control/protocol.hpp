@@ -20,11 +20,12 @@ inline constexpr std::chrono::seconds kStopPatience{90}; // that a guest has for
 inline constexpr std::size_t kMaximumRequestBytes = 4096; // a line with its newline
 
 struct ControlRequest {
-    enum class Call { Status, Stats, Report, Stop, Kill, Wait, Console, Logs, Resize, Dump, Connect };
+    enum class Call { Status, Stats, Report, Stop, Kill, Wait, Console, Logs, Resize, Dump, Connect, Memory };
     Call call{};
     std::uint16_t rows{}, columns{}; // Resize
     std::uint32_t port{};            // Connect: the guest's
     std::uint64_t lines{kAllLines};  // Logs: the last so many
+    std::optional<std::uint64_t> memory_bytes{}; // Memory: the size that is wanted
     bool follow{};                   // Logs: then what is printed, until the guest ends
     std::chrono::seconds patience{kStopPatience}; // Stop: as long its power button is pressed again
 };

@@ -190,6 +190,10 @@ CO_ABI co_s64 co_core_guest_request(void* guest, co_u32 code, void* argument, co
         return to_errno(allocate_memory(monitor, *static_cast<co_allocate_memory*>(argument)));
     case CO_GET_MEMORY:
         return to_errno(monitor.get_memory(*static_cast<co_get_memory*>(argument)));
+    case CO_GIVE_UP_BLOCK:
+        return to_errno(monitor.give_up_block(*static_cast<co_memory_block*>(argument)));
+    case CO_TAKE_BACK_BLOCK:
+        return to_errno(monitor.take_back_block(*static_cast<co_memory_block*>(argument)));
     case CO_SET_PASSAGE:
         return to_errno(monitor.set_passage(*static_cast<const co_set_passage*>(argument)));
     case CO_CREATE_VCPU:

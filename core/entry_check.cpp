@@ -42,12 +42,25 @@ void EntryCheck::create(Phys table, unsigned window_page, std::uint64_t data_ent
     xss_supported_ = std::uint64_t{xsave.edx} << 32 | xsave.ecx;
 }
 
+void EntryCheck::forget(const co_passage& page)
+{
+    if (!task_descriptor_) // it has not begun
+        return;
+    for (unsigned level = 0; level + 1 < kMaxLevels; ++level)
+        watched_[kWatchDirectories + level] = &kNothing;
+    for (Table& table : directories_)
+        table.mapping.unmap();
+    idt_ = task_ = {};
+    if (align_down(gdt_.base, CO_BLOCK_SIZE) != CO_PASSAGE_VIRT) // else it is the one that a CPU begins with, and no guest RAM
+        gdt_ = {};
+    sound_sum_ = ~sum(page); // look
+}
+
 void EntryCheck::start(const co_passage& page)
 {
-    task_ = {};
     task_descriptor_ = page.guest.passage_gdt;
     gdt_ = {page.guest.gdtr.base, page.guest.gdtr.limit};
-    sound_sum_ = ~sum(page); // look
+    forget(page);
 }
 
 unsigned EntryCheck::examine(const co_passage& page)

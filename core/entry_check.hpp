@@ -28,6 +28,9 @@ public:
     // The CPU begins anew: on the passage's GDT, without a task register.
     void start(const co_passage& page);
 
+    // Guest RAM has become less: look at all of it again before the next entry, and until then at none of it.
+    void forget(const co_passage& page);
+
     // 0, or the CO_BAD_STATE_* that cannot be continued from. Any context. The first before each entry; the second, too,
     // before the MSRs of the guest are loaded.
     unsigned unfit_item(const co_passage& page) { return sum(page) == sound_sum_ ? 0 : examine(page); }

@@ -38,15 +38,34 @@ void GuestRam::give_back(const Block& block)
 
 void GuestRam::release_all()
 {
-    run_count_.store(0, std::memory_order_relaxed);
     while (block_count_ > 0)
-        give_back(blocks_[--block_count_]);
+        release(blocks_[--block_count_]);
+    run_count_.store(0, std::memory_order_relaxed);
+    if (substitute_.value) {
+        co_os_frame_free(substitute_.value);
+        counter_.remove(1);
+    }
+    if (absent_)
+        co_os_heap_free(absent_);
     if (blocks_)
         co_os_heap_free(blocks_);
     if (runs_)
         co_os_heap_free(runs_);
+    substitute_ = {};
+    absent_ = nullptr;
     blocks_ = nullptr;
     runs_ = nullptr;
+}
+
+// What the guest still has of it; what came back is no longer one with the rest
+void GuestRam::release(const Block& block)
+{
+    if (!absent_)
+        return give_back(block);
+    for (std::uint64_t start = block.start; start < block.end(); start += CO_BLOCK_SIZE) {
+        if (!is_absent(offset_of(Phys{start}).value()))
+            give_back({start, CO_BLOCK_SIZE});
+    }
 }
 
 Result<void> GuestRam::allocate(std::uint64_t bytes, std::uint64_t contiguous, Found& found)
@@ -189,19 +208,100 @@ const GuestRam::Run* GuestRam::last_run(std::uint64_t value, Begin begin) const
 bool GuestRam::contains(Phys start, std::uint64_t bytes) const
 {
     const Run* run = last_run(start.value, [](const Run& run) { return run.start.value; });
-    return run && range_inside(start.value, bytes, run->start.value, run->bytes);
+    if (!run || !range_inside(start.value, bytes, run->start.value, run->bytes))
+        return false;
+    if (absent_bytes_.load(std::memory_order_acquire) == 0)
+        return true;
+    std::uint64_t first = run->offset + (start.value - run->start.value), end = first + bytes;
+    for (std::uint64_t offset = align_down(first, CO_BLOCK_SIZE); offset < end; offset += CO_BLOCK_SIZE) {
+        if (is_absent(offset))
+            return false;
+    }
+    return true;
 }
 
 Phys GuestRam::frame_at(std::uint64_t offset) const
 {
     const Run* run = last_run(offset, [](const Run& run) { return run.offset; });
-    return run && offset - run->offset < run->bytes ? run->start + align_down(offset - run->offset, kPageSize) : Phys{};
+    if (!run || offset - run->offset >= run->bytes)
+        return {};
+    if (absent_bytes_.load(std::memory_order_acquire) != 0 && is_absent(offset))
+        return substitute_;
+    return run->start + align_down(offset - run->offset, kPageSize);
 }
 
 std::uint64_t GuestRam::bytes() const
 {
     unsigned count = run_count();
     return count > 0 ? runs_[count - 1].offset + runs_[count - 1].bytes : 0;
+}
+
+// ---- blocks that come and go --------------------------------------------------------------------------------
+
+Result<std::uint64_t> GuestRam::offset_of(Phys block) const
+{
+    const Run* run = last_run(block.value, [](const Run& run) { return run.start.value; });
+    if (!is_aligned(block.value, CO_BLOCK_SIZE) || !run || !range_inside(block.value, CO_BLOCK_SIZE, run->start.value, run->bytes))
+        return Error::InvalidArgument;
+    return run->offset + (block.value - run->start.value);
+}
+
+bool GuestRam::is_absent(std::uint64_t offset) const
+{
+    std::uint64_t block = offset / CO_BLOCK_SIZE;
+    return absent_[block / 64].load(std::memory_order_acquire) >> block % 64 & 1;
+}
+
+// The bit first, then the count that makes others look at it; the other way round when the block comes back.
+void GuestRam::set_absent(std::uint64_t offset, bool absent)
+{
+    std::uint64_t block = offset / CO_BLOCK_SIZE, bit = std::uint64_t{1} << block % 64;
+    if (absent) {
+        absent_[block / 64].fetch_or(bit);
+        absent_bytes_.fetch_add(CO_BLOCK_SIZE);
+    } else {
+        absent_bytes_.fetch_sub(CO_BLOCK_SIZE);
+        absent_[block / 64].fetch_and(~bit);
+    }
+}
+
+Result<void> GuestRam::prepare_absence()
+{
+    if (!absent_)
+        absent_ = static_cast<std::atomic<std::uint64_t>*>(co_os_heap_allocate((bytes() / CO_BLOCK_SIZE + 63) / 64 * sizeof(*absent_)));
+    if (absent_ && !substitute_.value) {
+        substitute_ = Phys{co_os_frame_allocate()};
+        counter_.add(substitute_.value ? 1 : 0);
+    }
+    return absent_ && substitute_.value ? Result<void>{} : Error::NoMemory;
+}
+
+Result<std::uint64_t> GuestRam::withdraw(Phys block)
+{
+    std::uint64_t offset = TRY(offset_of(block));
+    TRY(prepare_absence());
+    if (is_absent(offset))
+        return Error::Exists;
+    set_absent(offset, true);
+    return offset;
+}
+
+void GuestRam::free_withdrawn(std::uint64_t offset)
+{
+    const Run* run = last_run(offset, [](const Run& run) { return run.offset; });
+    give_back({(run->start + (offset - run->offset)).value, CO_BLOCK_SIZE});
+}
+
+Result<std::uint64_t> GuestRam::reclaim(Phys block)
+{
+    std::uint64_t offset = TRY(offset_of(block));
+    if (!absent_ || !is_absent(offset))
+        return Error::Exists;
+    if (!co_os_block_reclaim(block.value))
+        return Error::NoMemory;
+    counter_.add(CO_BLOCK_SIZE / kPageSize);
+    set_absent(offset, false);
+    return offset;
 }
 
 } // namespace colinux

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // GuestRam: the physically contiguous runs of host memory that one guest owns. Allocated once, in the
 // largest blocks that the host gives, sorted and joined; every guest-physical address that reaches the
-// core is checked against it.
+// core is checked against it. The guest may give blocks of CO_BLOCK_SIZE up, and get the same ones back.
 #pragma once
 
 #include "base/address.hpp"
@@ -38,7 +38,16 @@ public:
     // The frame at byte `offset` of the mapping; 0 when past the end.
     Phys frame_at(std::uint64_t offset) const;
 
-    // The list of runs is made once and never changes: these three, and the two above, need no lock.
+    // Giving a block up takes two steps, since CPUs of the guest may still believe in it: withdraw(), after which it is not contained
+    // any more and frame_at() shows the substitute page; then, when nobody looks at it, free_withdrawn(), or restore() to change one's mind.
+    // One caller at a time. Errors: InvalidArgument, Exists, NoMemory; reclaim() as CO_TAKE_BACK_BLOCK. `offset`: in the mapping.
+    Result<std::uint64_t> withdraw(Phys block);
+    void free_withdrawn(std::uint64_t offset);
+    void restore(std::uint64_t offset) { set_absent(offset, false); }
+    Result<std::uint64_t> reclaim(Phys block);
+    std::uint64_t present_bytes() const { return bytes() - absent_bytes_.load(std::memory_order_relaxed); }
+
+    // The list of runs is made once and never changes: these three, and contains() and frame_at(), need no lock.
     unsigned run_count() const { return run_count_.load(std::memory_order_acquire); }
     const Run& run(unsigned index) const { return runs_[index]; }
     std::uint64_t bytes() const;
@@ -64,6 +73,11 @@ private:
     void join(Found& found);
     template <typename Begin>
     const Run* last_run(std::uint64_t value, Begin begin) const;
+    Result<std::uint64_t> offset_of(Phys block) const;
+    bool is_absent(std::uint64_t offset) const;
+    void set_absent(std::uint64_t offset, bool absent);
+    Result<void> prepare_absence();
+    void release(const Block& block);
     void release_all();
 
     FrameCounter& counter_;
@@ -72,6 +86,9 @@ private:
     Run* runs_{};
     std::atomic<unsigned> run_count_{0}; // set last
     std::atomic<std::uint64_t> progress_{0};
+    std::atomic<std::uint64_t>* absent_{}; // one bit per block, by its offset in the mapping; none before the first is given up
+    std::atomic<std::uint64_t> absent_bytes_{0};
+    Phys substitute_{}; // what mappings show of absent blocks
 };
 
 } // namespace colinux

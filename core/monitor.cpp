@@ -83,6 +83,49 @@ Result<void> Monitor::get_memory(co_get_memory& request)
     return {};
 }
 
+// A guest that gives up what it still uses, page tables for instance, is to harm itself only: before anything is freed, every vCPU has
+// left it and looks at all that its next entry relies on.
+Result<void> Monitor::give_up_block(co_memory_block& block)
+{
+    if (block.reserved[0] || block.reserved[1])
+        return Error::InvalidArgument;
+    LockGuard guard{lock_};
+    if (align_down(passage_table_.value, CO_BLOCK_SIZE) == block.phys)
+        return Error::Busy;
+    block.offset = TRY(ram_.withdraw(Phys{block.phys}));
+    if (!make_vcpus_forget_memory()) {
+        ram_.restore(block.offset);
+        return Error::Interrupted;
+    }
+    ram_.free_withdrawn(block.offset);
+    return {};
+}
+
+bool Monitor::make_vcpus_forget_memory()
+{
+    bool interrupted = false;
+    hold_others();
+    for (auto& slot : vcpus_) {
+        Vcpu* vcpu = slot.load();
+        while (vcpu && !interrupted && !vcpu->forget_memory()) {
+            vcpu->notify(); // one that has its CPU to itself, without a tick, might stay in the guest for long
+            interrupted = co_os_interrupted();
+            co_os_pause();
+        }
+    }
+    let_others_run();
+    return !interrupted;
+}
+
+Result<void> Monitor::take_back_block(co_memory_block& block)
+{
+    if (block.reserved[0] || block.reserved[1])
+        return Error::InvalidArgument;
+    LockGuard guard{lock_};
+    block.offset = TRY(ram_.reclaim(Phys{block.phys}));
+    return {};
+}
+
 Result<void> Monitor::set_passage(const co_set_passage& request)
 {
     LockGuard guard{lock_};
@@ -187,7 +230,7 @@ void Monitor::get_stats(co_guest_stats& stats)
 {
     stats = {};
     stats.frames = frames_.frames();
-    stats.overhead_frames = stats.frames - ram_.bytes() / kPageSize;
+    stats.overhead_frames = stats.frames - ram_.present_bytes() / kPageSize;
     stats.memory_progress = ram_.progress();
     for (auto& slot : vcpus_) {
         Vcpu* vcpu = slot.load();

@@ -32,6 +32,8 @@ public:
     // Requests of the guest fd; errors as in abi.h. May sleep.
     Result<void> allocate_memory(co_allocate_memory& request);
     Result<void> get_memory(co_get_memory& request);
+    Result<void> give_up_block(co_memory_block& block);
+    Result<void> take_back_block(co_memory_block& block);
     Result<void> set_passage(const co_set_passage& request);
     Result<Vcpu*> create_vcpu(unsigned index);
     Result<void> set_entry(Vcpu& vcpu, const co_vcpu_entry& entry);
@@ -78,6 +80,7 @@ private:
     };
 
     static CO_ABI void line_raised(void* line, co_u32 number);
+    bool make_vcpus_forget_memory();
 
     const unsigned vcpu_count_;
     const std::uint64_t ns_per_tick_32_; // nanoseconds per TSC tick, 32 fraction bits

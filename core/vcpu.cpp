@@ -54,7 +54,10 @@ Result<void> Vcpu::start(const co_vcpu_entry& entry)
         return Error::Busy;
     passage_.set_first_state(entry);
     cpu_state_.begin();
+    while (is_busy_.exchange(true, std::memory_order_acquire)) // for a moment: both others have interrupts off
+        cpu::barrier();
     entry_check_.start(passage_.page());
+    is_busy_.store(false, std::memory_order_release);
     sleep_ = Sleep::None;
     suspect_ = false;
     checks_pending_ = false; // it may have run before, and been stopped
@@ -161,6 +164,16 @@ void Vcpu::raise(unsigned pending_bit)
     co_u64 bit = co_u64{1} << pending_bit;
     if (!(__atomic_fetch_or(&passage_.page().pending, bit, __ATOMIC_SEQ_CST) & bit))
         notify();
+}
+
+bool Vcpu::forget_memory()
+{
+    InterruptsOff off; // start() waits for it
+    if (is_busy_.exchange(true, std::memory_order_acquire))
+        return false;
+    entry_check_.forget(passage_.page());
+    is_busy_.store(false, std::memory_order_release);
+    return true;
 }
 
 void Vcpu::lock_kick()

@@ -45,6 +45,9 @@ public:
     void notify();
     void lock_kick();
 
+    // Guest RAM has become less: what this vCPU knows of it is looked at again before it enters the guest. False: it is there now.
+    bool forget_memory();
+
     co_run& run_page() { return *run_page_; }
     Phys run_page_frame() const { return run_frame_; }
     Phys passage_frame() const { return passage_.frame(); }
@@ -108,6 +111,7 @@ private:
     std::atomic<bool> started_{false};
     std::atomic<Mode> mode_{Mode::Host};
     std::atomic<unsigned> cpu_{0};
+    std::atomic<bool> is_busy_{false}; // in a burst, or in forget_memory()
     std::atomic<bool> lock_kicked_{false};
     std::atomic<Sleep> sleep_{Sleep::None};
     bool awaits_answer_{false};

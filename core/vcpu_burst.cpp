@@ -75,6 +75,7 @@ Vcpu::Next Vcpu::burst()
     if (taken_off_ || monitor_.ended())
         take_accepted_interrupts(off);
     cpu_state_.leave_guest_mode(off, page);
+    is_busy_.store(false, std::memory_order_release);
     monitor_.leave_guest();
     return next;
 }
@@ -85,7 +86,8 @@ bool Vcpu::enter_guest()
     unsigned others = monitor_.enter_guest();
     bool held = times_preempted_ == 0 && monitor_.holds_others();
     suspect_in_guest_ = suspect_ && !held && Suspects::enter(holds_others_ && !goes_first_ ? others : 0);
-    if (held || suspect_ != suspect_in_guest_) {
+    if (held || suspect_ != suspect_in_guest_ || is_busy_.exchange(true, std::memory_order_acquire)) {
+        leave_suspects();
         monitor_.leave_guest();
         return false;
     }

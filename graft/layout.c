@@ -10,6 +10,7 @@
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
 #include <linux/irq_work.h>
+#include <linux/mm_types.h>
 #include <linux/notifier.h>
 #include <linux/sched.h>
 #include <linux/stddef.h>
@@ -17,6 +18,7 @@
 #include <linux/tty_driver.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
+#include <linux/workqueue.h>
 #include <asm/apic.h>
 #include <asm/i8259.h>
 #include <asm/paravirt.h>
@@ -92,6 +94,10 @@ static const struct co_graft_layout __used __section(".colinux.layout") layouts[
 	MEMBER(irq_work, func),
 	WHOLE(notifier_block),
 	MEMBER(task_struct, thread.sp),
+	WHOLE(page),
+	MEMBER(page, lru),
+	MEMBER(page, private),
+	WHOLE(work_struct),
 	WHOLE(cpuinfo_x86),
 	MEMBER(hv_ops, put_chars),
 	MEMBER(hv_ops, notifier_add),

@@ -43,7 +43,7 @@ static void register_device(struct co_device *shared, unsigned int number, struc
 	struct co_virtio_device *device;
 	int error;
 
-	if (!shared->device_id || shared->irq_line >= CO_IRQ_LINES)
+	if (!shared->device_id || shared->device_id == CO_MEMORY_DEVICE || shared->irq_line >= CO_IRQ_LINES)
 		return;
 	device = kzalloc(sizeof(*device), GFP_KERNEL);
 	if (!device)
@@ -75,6 +75,18 @@ static void register_devices(void)
 		register_device((struct co_device *)(transport + 1) + number, number, parent);
 }
 
+/* It is no virtio device, and needs none of that core */
+static void start_memory_device(void)
+{
+	struct co_device *device = (struct co_device *)(transport + 1);
+	unsigned int number;
+
+	for (number = 0; number < min_t(u32, transport->devices, CO_MAX_DEVICES); number++) {
+		if (device[number].device_id == CO_MEMORY_DEVICE && device[number].irq_line < CO_IRQ_LINES)
+			co_memory_start(&device[number], number);
+	}
+}
+
 static void register_late(struct work_struct *work)
 {
 	if (registered || !find_virtio_core())
@@ -103,6 +115,7 @@ void co_transport_start(void)
 		pr_err("colinux: the transport's version is %u, not %u\n", transport->version, CO_TRANSPORT_VERSION);
 		return;
 	}
+	start_memory_device();
 	if (!find_virtio_core()) {
 		request_module("virtio");
 		if (!find_virtio_core()) {

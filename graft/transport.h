@@ -38,6 +38,8 @@ struct co_virtio_device {
 	unsigned int number;
 };
 
+void co_memory_start(struct co_device *shared, unsigned int number); /* memory_blocks.c */
+
 extern const struct virtio_config_ops co_virtio_operations;
 
 #endif

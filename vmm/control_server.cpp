@@ -215,6 +215,8 @@ bool ControlServer::handle(Handle connection, const std::string& line)
             return send(connection, answer(target_.status()));
         case Call::Stats:
             return send(connection, answer(target_.stats()));
+        case Call::Memory:
+            return send(connection, answer(target_.memory(request.memory_bytes)));
         case Call::Report:
             return send(connection, answer(target_.report()));
         case Call::Dump:

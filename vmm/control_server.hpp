@@ -25,6 +25,8 @@ public:
     virtual ~ControlTarget() = default;
     virtual nlohmann::json status() = 0;
     virtual nlohmann::json stats() = 0;
+    // The guest's memory; with `wanted` it is asked to have that much, which takes its time. Failure: MemorySize, MemoryFixed.
+    virtual nlohmann::json memory(std::optional<std::uint64_t> wanted) = 0;
     virtual nlohmann::json report() = 0; // the guest stands still for a moment
     // Writes the guest's memory into the empty `file`, which takes long; on a thread of its own. Failure: DumpFailed, also where
     // `progress` says no.

@@ -76,6 +76,7 @@ void Machine::build(const Progress& progress)
         hub_->connect(*ring_);
     else
         hub_ = std::make_unique<ConsoleHub>(*ring_);
+    inputs_->memory->begin(*this);
     transport_ = std::make_unique<Transport>(memory_, loaded_.transport_phys, std::move(inputs_->devices),
                                              [this](const std::string& text) { log(text); });
     ring_->bind(*this);
@@ -157,7 +158,7 @@ void Machine::create_vcpus(const co_vcpu_entry& entry)
 {
     VcpuThread::install_signal_handler();
     VcpuThread::Handlers handlers{
-        .device = [this](std::uint64_t device, std::uint64_t operation) { return transport_->handle_call(device, operation); },
+        .device = [this](const co_run& run) { return transport_->handle_call(run.arg[0], run.arg[1], run.arg[2]); },
         .debugger =
             [this](unsigned cpu, const co_run& run) {
                 return debugger_ ? debugger_->trapped(cpu, run.arg, [this] { gdb_->look(); }) : 0;
@@ -226,7 +227,7 @@ nlohmann::json Machine::status()
         disks.push_back(disk_text(disk));
     nlohmann::json status{{"name", config_.name},         {"pid", getpid()},
             {"kernel", config_.kernel},     {"release", loaded_.release},
-            {"vcpus", config_.vcpus},       {"memory_bytes", config_.memory_bytes},
+            {"vcpus", config_.vcpus},       {"memory_bytes", guest_ ? memory_.present_bytes() : config_.memory_bytes},
             {"disks", disks},               {"nets", config_.nets.size()},
             {"up_seconds", up.count()},     {"command_line", loaded_.command_line},
             {"multi_cpu_ok", loaded_.multi_cpu_ok}, {"restarts", restarts_}};

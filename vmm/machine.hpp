@@ -33,7 +33,7 @@ namespace colinux {
 
 using Progress = std::function<void(const std::string&)>;
 
-class Machine final : public ControlTarget, private LineBinder, private GuestCpus {
+class Machine final : public ControlTarget, private LineBinder, private BlockOwner, private GuestCpus {
 public:
     // Failure: any of the start's. `progress` hears what takes longer than a second.
     Machine(const MachineConfig& config, const Progress& progress);
@@ -56,6 +56,7 @@ public:
     nlohmann::json stats() override;
     nlohmann::json report() override;
     void dump(int file, const DumpProgress& progress) override;
+    nlohmann::json memory(std::optional<std::uint64_t> wanted) override;
     void stop(std::chrono::seconds patience) override;
     void kill() override; // of both bases
     std::string logs() override;
@@ -71,6 +72,9 @@ private:
     void create_vcpus(const co_vcpu_entry& entry);
     void bind_doorbell(unsigned doorbell, int eventfd) override;
     void bind_irq_line(unsigned line, int eventfd) override;
+    int give_up_block(std::uint64_t phys) override;
+    int take_back_block(std::uint64_t phys) override;
+    std::uint64_t present_bytes() const override { return memory_.present_bytes(); }
     void end(GuestEnd how); // the first one counts; any thread
     void log(const std::string& text);
     class StandingStill;

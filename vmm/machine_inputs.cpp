@@ -45,11 +45,21 @@ VsockDevice* add_vsock(Devices& devices, const std::string& name)
     return vsock;
 }
 
+// The last one: the others' numbers stay what they are without it.
+MemoryDevice* add_memory(Devices& devices)
+{
+    auto device = std::make_unique<MemoryDevice>();
+    MemoryDevice* memory = device.get();
+    devices.push_back(std::move(device));
+    return memory;
+}
+
 } // namespace
 
 MachineInputs::MachineInputs(const MachineConfig& config, const ConsoleOutput& second_console, const DiskOverlay::Notice& log)
     : devices{make_devices(config, second_console, log)},
       vsock{add_vsock(devices, config.name)},
+      memory{add_memory(devices)},
       config_{config},
       kernel_{read_kernel_file(config.kernel, KernelCache::of_this_host())},
       checked_{KernelImage::from(kernel_, config.kernel)},

@@ -8,6 +8,7 @@
 #include "control/unique_fd.hpp"
 #include "vmm/devices/console_endpoint.hpp"
 #include "vmm/devices/disk_overlay.hpp"
+#include "vmm/devices/memory_device.hpp"
 #include "vmm/devices/vsock_device.hpp"
 #include "vmm/loader/graft_object.hpp"
 #include "vmm/loader/kernel_image.hpp"
@@ -27,6 +28,8 @@ struct MachineInputs {
 
     std::vector<std::unique_ptr<VirtioDevice>> devices; // disks first, so that the first one is /dev/vda
     VsockDevice* vsock; // one of them, wherever it is
+    MemoryDevice* memory; // likewise
+
 private:
     const MachineConfig& config_;
     KernelFile kernel_;                  // a mapping of the cache's file, nearly always

@@ -152,7 +152,7 @@ void VcpuThread::loop()
         }
         file_.run();
         if (page.exit == CO_EXIT_DEVICE)
-            page.result = handlers_.device(page.arg[0], page.arg[1]);
+            page.result = handlers_.device(page);
         else if (page.exit == CO_EXIT_DEBUGGER)
             page.result = handlers_.debugger(index_, page);
         else if (page.exit != CO_EXIT_INTERRUPTED && page.exit != CO_EXIT_NONE)

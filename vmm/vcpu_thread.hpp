@@ -22,7 +22,7 @@ namespace colinux {
 class VcpuThread {
 public:
     struct Handlers {                                                        // all called on the vCPU's thread
-        std::function<std::uint64_t(std::uint64_t, std::uint64_t)> device;   // CO_EXIT_DEVICE: its result
+        std::function<std::uint64_t(const co_run&)> device;                  // CO_EXIT_DEVICE: its result
         std::function<std::uint64_t(unsigned, const co_run&)> debugger;      // CO_EXIT_DEBUGGER of this vCPU: its result
         std::function<void(const co_run&)> ended;                            // CO_EXIT_POWER_OFF and later
         std::function<void(std::exception_ptr)> failed;

@@ -54,6 +54,15 @@ static inline bool co_need_resched(void)
 #define co_unregister_syscore unregister_syscore_ops
 #endif
 
+static inline int co_alloc_contig_range(unsigned long start, unsigned long end)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+	return alloc_contig_range(start, end, ACR_FLAGS_NONE, GFP_USER | __GFP_NOWARN);
+#else
+	return alloc_contig_range(start, end, MIGRATE_MOVABLE, GFP_USER | __GFP_NOWARN);
+#endif
+}
+
 static inline void co_eventfd_signal(struct eventfd_ctx *context)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)

@@ -5,9 +5,14 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/cc_platform.h>
+#include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/rwsem.h>
+#include <linux/slab.h>
 #include <linux/module.h>
 #include <linux/uaccess.h>
 #include <asm/cpufeature.h>
@@ -21,6 +26,13 @@
 
 static const struct file_operations co_guest_fops;
 static const struct file_operations co_vcpu_fops;
+
+struct co_guest_file {
+	void *guest;                  /* the core's */
+	struct address_space mapping; /* all mappings of this guest, so that a block can be taken out of them */
+	struct rw_semaphore blocks;   /* write: blocks come or go; read: a frame is being mapped */
+};
+
 static unsigned int co_files; /* of guests and vCPUs: each keeps its guest alive */
 static DEFINE_MUTEX(co_files_lock);
 
@@ -78,16 +90,33 @@ static long co_request(struct file *file, unsigned int code, unsigned long argum
 	return result;
 }
 
-static long co_make_file(const char *name, const struct file_operations *fops, void *created)
+/* `mapping`: the file's own, instead of the one that all anonymous files share; NULL: that one will do */
+static long co_make_file(const char *name, const struct file_operations *fops, void *data, struct address_space *mapping)
 {
-	long result = co_file_opens();
+	struct file *file;
+	long fd = co_file_opens();
 
-	if (result)
-		return result;
-	result = anon_inode_getfd(name, fops, created, O_RDWR | O_CLOEXEC);
-	if (result < 0)
-		co_file_closed();
-	return result;
+	if (fd)
+		return fd;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		goto no_file;
+	file = anon_inode_getfile(name, fops, data, O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		fd = PTR_ERR(file);
+		goto no_file;
+	}
+	if (mapping) {
+		mapping->host = file_inode(file);
+		file->f_mapping = mapping;
+	}
+	fd_install(fd, file);
+	return fd;
+
+no_file:
+	co_file_closed();
+	return fd;
 }
 
 static int co_map(struct vm_area_struct *vma, const struct vm_operations_struct *operations)
@@ -110,17 +139,31 @@ static vm_fault_t co_map_frame(struct vm_fault *fault, co_u64 phys)
 
 /* ---- the device -------------------------------------------------------------------------- */
 
+static long co_make_guest_file(void *guest)
+{
+	struct co_guest_file *data = kzalloc(sizeof(*data), GFP_KERNEL_ACCOUNT);
+	long result = -ENOMEM;
+
+	if (data) {
+		data->guest = guest;
+		address_space_init_once(&data->mapping);
+		data->mapping.a_ops = &empty_aops;
+		init_rwsem(&data->blocks);
+		result = co_make_file("colinux-guest", &co_guest_fops, data, &data->mapping);
+	}
+	if (result < 0) {
+		kfree(data);
+		co_core_guest_release(guest);
+	}
+	return result;
+}
+
 static co_s64 co_device_request(struct file *file, co_u32 code, void *copy, co_u64 value)
 {
 	void *created = NULL;
 	co_s64 result = co_core_device_request(code, copy, &created);
 
-	if (!created)
-		return result;
-	result = co_make_file("colinux-guest", &co_guest_fops, created);
-	if (result < 0)
-		co_core_guest_release(created);
-	return result;
+	return created ? co_make_guest_file(created) : result;
 }
 
 static long co_device_ioctl(struct file *file, unsigned int code, unsigned long argument)
@@ -136,14 +179,31 @@ static const struct file_operations co_device_fops = {
 
 /* ---- a guest ----------------------------------------------------------------------------- */
 
+/* Who maps a frame has a reference to it before it can be freed, and no mapping shows what was there before. */
+static co_s64 co_move_block(struct co_guest_file *data, co_u32 code, struct co_memory_block *block)
+{
+	co_s64 result;
+
+	down_write(&data->blocks);
+	result = co_core_guest_request(data->guest, code, block, 0, NULL);
+	if (!result)
+		unmap_mapping_range(&data->mapping, block->offset, CO_BLOCK_SIZE, 1);
+	up_write(&data->blocks);
+	return result;
+}
+
 static co_s64 co_guest_request(struct file *file, co_u32 code, void *copy, co_u64 value)
 {
+	struct co_guest_file *data = file->private_data;
 	void *created = NULL;
-	co_s64 result = co_core_guest_request(file->private_data, code, copy, value, &created);
+	co_s64 result;
 
+	if (code == CO_GIVE_UP_BLOCK || code == CO_TAKE_BACK_BLOCK)
+		return co_move_block(data, code, copy);
+	result = co_core_guest_request(data->guest, code, copy, value, &created);
 	if (!created)
 		return result;
-	result = co_make_file("colinux-vcpu", &co_vcpu_fops, created);
+	result = co_make_file("colinux-vcpu", &co_vcpu_fops, created, NULL);
 	if (result < 0)
 		co_core_vcpu_release(created);
 	return result;
@@ -156,21 +216,33 @@ static long co_guest_ioctl(struct file *file, unsigned int code, unsigned long a
 
 static int co_guest_release(struct inode *inode, struct file *file)
 {
-	co_core_guest_release(file->private_data);
+	struct co_guest_file *data = file->private_data;
+
+	co_core_guest_release(data->guest);
+	kfree(data);
 	co_file_closed();
 	return 0;
 }
 
 static vm_fault_t co_guest_fault(struct vm_fault *fault)
 {
-	return co_map_frame(fault, co_core_guest_frame(fault->vma->vm_file->private_data,
-						       (co_u64)fault->pgoff << PAGE_SHIFT));
+	struct co_guest_file *data = fault->vma->vm_file->private_data;
+	vm_fault_t result = VM_FAULT_SIGBUS;
+	co_u64 phys;
+
+	down_read(&data->blocks);
+	phys = co_core_guest_frame(data->guest, (co_u64)fault->pgoff << PAGE_SHIFT);
+	if (phys)
+		result = vmf_insert_page(fault->vma, fault->address, pfn_to_page(PHYS_PFN(phys)));
+	up_read(&data->blocks);
+	return result;
 }
 
 static const struct vm_operations_struct co_guest_vm_operations = { .fault = co_guest_fault };
 
 static int co_guest_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	vm_flags_set(vma, VM_MIXEDMAP); /* vmf_insert_page() */
 	return co_map(vma, &co_guest_vm_operations);
 }
 

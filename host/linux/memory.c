@@ -2,6 +2,8 @@
 /* Heap, runs and frames. Frames of runs are ordinary pages with a reference count each, so that user mappings
  * of guest RAM work with O_DIRECT and io_uring. */
 #include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/memory_hotplug.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
@@ -62,6 +64,21 @@ void co_os_run_free(co_u64 phys, co_u64 bytes)
 
 	for (; phys < end; phys += PAGE_SIZE)
 		__free_page(pfn_to_page(PHYS_PFN(phys)));
+}
+
+/* The very frames: they must be free, or hold what can be moved elsewhere. The page allocator hands them out as if by alloc_page(), but
+ * does not charge the caller's cgroup for them. */
+bool co_os_block_reclaim(co_u64 phys)
+{
+	unsigned long pfn = PHYS_PFN(phys), end = pfn + (CO_BLOCK_SIZE >> PAGE_SHIFT);
+
+	if (!co_host_can_spare(CO_BLOCK_SIZE) || !pfn_to_online_page(pfn) || page_zone(pfn_to_page(pfn)) != page_zone(pfn_to_page(end - 1)))
+		return false;
+	if (co_alloc_contig_range(pfn, end))
+		return false;
+	for (; pfn < end; pfn++)
+		clear_highpage(pfn_to_page(pfn));
+	return true;
 }
 
 co_u64 co_os_frame_allocate(void)

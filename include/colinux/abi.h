@@ -24,7 +24,7 @@
 #ifndef __ASSEMBLER__
 
 #define CO_DEVICE_PATH "/dev/colinux"
-#define CO_ABI_VERSION 5 /* equal, or the daemon refuses to use the driver */
+#define CO_ABI_VERSION 6 /* equal, or the daemon refuses to use the driver */
 
 /* _IOC() spelled out, so that the core and NT agree with Linux without its headers */
 #define CO_IOC(direction, number, size) \
@@ -145,6 +145,19 @@ struct co_guest_stats {
 /* The power button: sets CO_PENDING_STOP on vCPU 0 and wakes it; the graft shuts the guest down in
  * order. Any number of times; does not wait. */
 #define CO_REQUEST_STOP CO_IO(0x17)
+
+struct co_memory_block {
+	co_u64 phys;   /* in: of a block of CO_BLOCK_SIZE in one of CO_GET_MEMORY's ranges */
+	co_u64 offset; /* out: where mmap() of the guest fd has it */
+	co_u64 reserved[2];
+};
+/* The guest has given this block up: its frames are the host's again, each as soon as nobody in the host uses it any more (a transfer
+ * that is under way). CO_GET_MEMORY goes on listing it; every mapping shows one substitute page all over it, so that nobody who comes
+ * late is harmed or does harm. EINVAL: not aligned, not the guest's. EEXIST: given up already. EBUSY: the driver needs what is in
+ * it (CO_SET_PASSAGE). ENOMEM: no substitute page. EINTR: nothing happened, try again. */
+#define CO_GIVE_UP_BLOCK CO_IOWR(0x18, struct co_memory_block)
+/* The guest gets it back, the very same frames, zeroed. ENOMEM: the host has other use for them. EINVAL; EEXIST: it is not given up. */
+#define CO_TAKE_BACK_BLOCK CO_IOWR(0x19, struct co_memory_block)
 
 /* ---- vCPU fd ----------------------------------------------------------------------------- */
 

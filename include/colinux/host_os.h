@@ -41,7 +41,10 @@ CO_ABI void co_os_heap_free(void *memory);
  * phys, or 0 when there is none without disturbing the host. Does not let others run: the core does, after
  * each. [sleep] */
 CO_ABI co_u64 co_os_run_allocate(co_u64 bytes);
+/* Of a run, or of any aligned part of it in multiples of CO_BLOCK_SIZE. Frames that somebody in the host still uses are freed by him. */
 CO_ABI void co_os_run_free(co_u64 phys, co_u64 bytes);
+/* As co_os_run_allocate(), of these CO_BLOCK_SIZE bytes at `phys`, which were freed before; false: the host uses them. [sleep] */
+CO_ABI CO_BOOL co_os_block_reclaim(co_u64 phys);
 /* The largest `bytes` that co_os_run_allocate() can ever serve. */
 CO_ABI co_u64 co_os_run_limit(void);
 

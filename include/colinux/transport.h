@@ -28,7 +28,23 @@
 #define CO_DEVICE_RESET 2   /* result 0: the device has stopped touching memory, status is 0 */
 #define CO_DEVICE_CONFIG 3  /* the driver wrote to `config` */
 
+/* The memory device, by which the guest's RAM grows and shrinks. Not a virtio device: no queues, no features beyond VIRTIO_F_VERSION_1,
+ * which the driver sets with all bits of CO_MEMORY_DRIVER_OK at once. Each change of its config (struct co_memory_config) comes with its
+ * interrupt. The driver then gives up, or takes back, one block of CO_BLOCK_SIZE after the other, until present_bytes is
+ * wanted_bytes or it cannot go on, and says so. CO_CALL_DEVICE, arg1, with arg2: */
+#define CO_MEMORY_DEVICE 0x6d656d
+#define CO_MEMORY_DRIVER_OK 15     /* ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK */
+#define CO_DEVICE_GIVE_UP 4        /* phys of a block that nobody in the guest uses; 0, or an errno as CO_GIVE_UP_BLOCK: then it stays the guest's */
+#define CO_DEVICE_TAKE_BACK 5      /* phys of one given up before; 0: it is the guest's, zeroed. ENOMEM: not now */
+#define CO_DEVICE_SETTLED 6        /* co_memory_config.request: the driver does no more for it */
+
 #ifndef __ASSEMBLER__
+
+struct co_memory_config {
+	co_u64 wanted_bytes;
+	co_u64 present_bytes;
+	co_u64 request; /* one more with each wish */
+};
 
 struct co_virtqueue {
 	co_u16 size_max; /* device: largest size, 0 = queue does not exist */

@@ -36,6 +36,7 @@ public:
     explicit HubTarget(ConsoleHub& hub) : hub_{hub} {}
     nlohmann::json status() override { return {}; }
     nlohmann::json stats() override { return {}; }
+    nlohmann::json memory(std::optional<std::uint64_t>) override { return {}; }
     nlohmann::json report() override { return {}; }
     void dump(int, const DumpProgress&) override {}
     void stop(std::chrono::seconds) override {}

@@ -4,6 +4,8 @@
 #include "base/address.hpp"
 #include "tests/fakes/fake_cpu.hpp"
 
+#include <colinux/abi.h>
+
 #include <algorithm>
 #include <memory>
 #include <sys/mman.h>
@@ -105,6 +107,37 @@ std::uint64_t FakeHost::take_run(std::uint64_t bytes)
     return 0;
 }
 
+// A block that is part of a run becomes a region of its own, at the same address.
+void FakeHost::split(std::uint64_t phys, std::uint64_t bytes)
+{
+    auto after = memory_.upper_bound(phys);
+    if (after == memory_.begin())
+        return;
+    auto& [start, region] = *std::prev(after);
+    if (!range_inside(phys, bytes, start, region.bytes) || region.bytes == bytes)
+        return;
+    auto* memory = static_cast<std::byte*>(region.memory);
+    std::uint64_t first = start, before = phys - start, rest = region.bytes - before - bytes;
+    region.bytes = before;
+    if (before == 0) {
+        region.bytes = bytes;
+    } else {
+        memory_.try_emplace(phys, bytes, memory + before);
+    }
+    if (rest)
+        memory_.try_emplace(phys + bytes, rest, memory + (phys - first) + bytes);
+}
+
+bool FakeHost::take_again(std::uint64_t phys)
+{
+    if (memory_.contains(phys))
+        violation("took a block again that was not given back");
+    if (memory_.contains(phys) || in_other_use.contains(phys))
+        return false;
+    make_region(phys, CO_BLOCK_SIZE);
+    return true;
+}
+
 std::uint64_t FakeHost::take_frame()
 {
     std::uint64_t phys = next_frame_;
@@ -115,6 +148,8 @@ std::uint64_t FakeHost::take_frame()
 
 void FakeHost::give_back(std::uint64_t phys, std::uint64_t bytes)
 {
+    if (bytes % CO_BLOCK_SIZE == 0)
+        split(phys, bytes);
     auto found = memory_.find(phys);
     if (found == memory_.end() || found->second.bytes != bytes)
         return violation("freed memory that is not allocated");

@@ -56,6 +56,7 @@ public:
     // ---- what the test decides
     std::deque<Extent> free_runs{{0x1'0000'0000, 0x4000'0000}}; // served in this order, from each one's start
     std::uint64_t run_limit = 4 << 20;
+    std::set<std::uint64_t> in_other_use; // blocks that were given back, and that the host needs now
     long allocations_until_failure = -1; // 0: the next one fails, once; -1: none does
     bool heap_is_exhausted = false;
     unsigned current_cpu = 0;
@@ -107,6 +108,7 @@ public:
     bool allocation_fails();
     std::uint64_t take_run(std::uint64_t bytes);
     void give_back(std::uint64_t phys, std::uint64_t bytes);
+    bool take_again(std::uint64_t phys); // a block of a run that was given back
     std::uint64_t take_frame();
     void* address_of(std::uint64_t phys);
 
@@ -119,6 +121,7 @@ private:
         void* memory;
     };
     void make_region(std::uint64_t phys, std::uint64_t bytes);
+    void split(std::uint64_t phys, std::uint64_t bytes);
 
     std::map<std::uint64_t, Region> memory_;
     std::uint64_t next_frame_ = 0x10'0000;

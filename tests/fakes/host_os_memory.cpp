@@ -46,6 +46,12 @@ CO_ABI void co_os_run_free(co_u64 phys, co_u64 bytes)
     host().give_back(phys, bytes);
 }
 
+CO_ABI bool co_os_block_reclaim(co_u64 phys)
+{
+    host().may_sleep("block_reclaim");
+    return !host().allocation_fails() && host().take_again(phys);
+}
+
 CO_ABI co_u64 co_os_frame_allocate(void)
 {
     host().may_sleep("frame_allocate");

@@ -51,6 +51,7 @@ class IgnoreInterrupts final : public DriverLink {
 public:
     void used_buffers() override {}
     void change_config(const std::vector<std::byte>&) override {}
+    void answer_with_config(const std::vector<std::byte>&) override {}
 };
 
 // First input byte: features; the rest is guest memory.

@@ -103,7 +103,7 @@ small_guest() {
 starts_small() {
     small_initrd /root/initrd "echo ready; $1"
     shift
-    colinux run --name g --kernel $KERNEL --initrd /root/initrd --memory 192M --detach "$@"
+    colinux run --name g --kernel $KERNEL --initrd /root/initrd --memory ${MEMORY:-192M} --detach "$@"
     within 120 sh -c 'colinux logs g | grep ready'
 }
 

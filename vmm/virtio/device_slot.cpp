@@ -69,7 +69,7 @@ void DeviceSlot::describe(co_device& page, unsigned number) const
 
 std::uint64_t DeviceSlot::offered_features() const { return device_->features() | kTransportFeatures; }
 
-int DeviceSlot::handle_call(std::uint64_t operation)
+int DeviceSlot::handle_call(std::uint64_t operation, std::uint64_t argument)
 {
     int result = EINVAL;
     loop_.call([&] {
@@ -82,6 +82,8 @@ int DeviceSlot::handle_call(std::uint64_t operation)
         } else if (operation == CO_DEVICE_CONFIG) {
             page_.write_config(config_); // no device here has a field that the driver may change
             result = 0;
+        } else {
+            result = device_->request(operation, argument);
         }
     });
     return result;
@@ -171,10 +173,15 @@ void DeviceSlot::used_buffers()
 
 void DeviceSlot::change_config(const std::vector<std::byte>& config)
 {
-    config_ = config;
-    page_.write_config(config_);
+    answer_with_config(config);
     page_.add_interrupt(kInterruptConfig);
     irq_.signal();
+}
+
+void DeviceSlot::answer_with_config(const std::vector<std::byte>& config)
+{
+    config_ = config;
+    page_.write_config(config_);
 }
 
 void DeviceSlot::fail(const std::string& why)

@@ -27,9 +27,9 @@ public:
                LogLine log);
     ~DeviceSlot();
 
-    // CO_DEVICE_*, from a vCPU thread; returns 0 or an errno, for co_run.result. When RESET returns,
+    // CO_DEVICE_* and its argument, from a vCPU thread; returns 0 or an errno, for co_run.result. When RESET returns,
     // nothing touches guest memory.
-    int handle_call(std::uint64_t operation);
+    int handle_call(std::uint64_t operation, std::uint64_t argument = 0);
 
     void start() { loop_.start(); }
     void stop(); // resets the device and ends the thread
@@ -41,6 +41,7 @@ public:
 private:
     void used_buffers() override;
     void change_config(const std::vector<std::byte>& config) override;
+    void answer_with_config(const std::vector<std::byte>& config) override;
 
     void describe(co_device& page, unsigned number) const;
     std::uint64_t offered_features() const;

@@ -63,9 +63,9 @@ std::vector<std::unique_ptr<VirtioDevice>> Transport::release()
     return devices;
 }
 
-std::uint64_t Transport::handle_call(std::uint64_t device, std::uint64_t operation)
+std::uint64_t Transport::handle_call(std::uint64_t device, std::uint64_t operation, std::uint64_t argument)
 {
-    return device < slots_.size() ? slots_[device]->handle_call(operation) : ENODEV;
+    return device < slots_.size() ? slots_[device]->handle_call(operation, argument) : ENODEV;
 }
 
 } // namespace colinux

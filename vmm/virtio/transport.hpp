@@ -6,7 +6,7 @@
 //   machine:  Transport transport{memory, phys, std::move(devices), log};   // before the guest runs
 //             transport.bind(lines);                                       // CO_BIND_DOORBELL / _IRQ_LINE
 //             transport.start();
-//   vCPU:     run->result = transport.handle_call(run->arg[0], run->arg[1]); // CO_EXIT_DEVICE
+//   vCPU:     run->result = transport.handle_call(run->arg[0], run->arg[1], run->arg[2]); // CO_EXIT_DEVICE
 //   end:      transport.stop();                                            // before guest memory goes
 #pragma once
 
@@ -42,8 +42,8 @@ public:
     // Stops, and gives the devices back for another transport.
     std::vector<std::unique_ptr<VirtioDevice>> release();
 
-    // CO_CALL_DEVICE from any vCPU thread: `operation` is CO_DEVICE_*. Returns 0 or an errno.
-    std::uint64_t handle_call(std::uint64_t device, std::uint64_t operation);
+    // CO_CALL_DEVICE from any vCPU thread: `operation` is CO_DEVICE_*, with its argument. Returns 0 or an errno.
+    std::uint64_t handle_call(std::uint64_t device, std::uint64_t operation, std::uint64_t argument = 0);
 
 private:
     std::vector<std::unique_ptr<DeviceSlot>> slots_;

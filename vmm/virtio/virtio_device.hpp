@@ -6,6 +6,7 @@
 
 #include "vmm/virtio/virtqueue.hpp"
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,6 +21,7 @@ class DriverLink {
 public:
     virtual void used_buffers() = 0;                                    // raise the queue interrupt
     virtual void change_config(const std::vector<std::byte>& config) = 0; // new contents, then the interrupt
+    virtual void answer_with_config(const std::vector<std::byte>& config) = 0; // likewise in request(): the driver looks for itself
 
 protected:
     ~DriverLink() = default;
@@ -45,9 +47,14 @@ public:
     // The doorbell rang: look at queue `index`. True = stopped early, call again. Throws RingError.
     virtual bool process(unsigned index) = 0;
 
+    // CO_CALL_DEVICE with an operation of this kind of device only; 0 or an errno, for the driver.
+    virtual int request(std::uint64_t operation, std::uint64_t argument);
+
     // Back to before activate(). When it returns, nothing touches guest memory any more.
     virtual void reset() = 0;
 };
+
+inline int VirtioDevice::request(std::uint64_t, std::uint64_t) { return EINVAL; }
 
 // After a batch on `queue`: interrupt the driver if it wants that.
 inline void notify_driver(Virtqueue& queue, DriverLink& link)

@@ -17,6 +17,7 @@ class Guest final : public ControlTarget {
 public:
     nlohmann::json status() override { return {{"name", "fake"}, {"pid", getpid()}}; }
     nlohmann::json stats() override { return {}; }
+    nlohmann::json memory(std::optional<std::uint64_t>) override { return {}; }
     nlohmann::json report() override { return {}; }
     void dump(int, const DumpProgress&) override {}
     void stop(std::chrono::seconds) override { end({ExitCode::Success, "powered off"}); }

@@ -29,6 +29,7 @@ class FakeGuest final : public ControlTarget {
 public:
     nlohmann::json status() override { return {{"name", "web"}}; }
     nlohmann::json stats() override { throw Failure{ExitCode::Internal, "no stats"}; }
+    nlohmann::json memory(std::optional<std::uint64_t> wanted) override { return {{"current_bytes", 2 << 20}, {"wanted_bytes", wanted.value_or(2 << 20)}}; }
     nlohmann::json report() override { throw std::runtime_error{"a mistake of ours"}; }
     void dump(int file, const DumpProgress& progress) override
     {

@@ -19,6 +19,7 @@ class CountingGuest final : public ControlTarget {
 public:
     nlohmann::json status() override { return {}; }
     nlohmann::json stats() override { return {}; }
+    nlohmann::json memory(std::optional<std::uint64_t>) override { return {}; }
     nlohmann::json report() override { return {}; }
     void dump(int, const DumpProgress&) override {}
     void stop(std::chrono::seconds) override { stops++; }

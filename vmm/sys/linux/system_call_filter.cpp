@@ -67,7 +67,7 @@ constexpr int kAllowed[] = {
 constexpr unsigned long kRequests[] = {
     CO_GET_VERSION, CO_GET_INFO,      CO_CREATE_GUEST,  CO_ALLOCATE_MEMORY, CO_GET_MEMORY, CO_SET_PASSAGE, CO_CREATE_VCPU, CO_BIND_DOORBELL,
     CO_BIND_IRQ_LINE, CO_GET_GUEST_STATS, CO_REQUEST_STOP, CO_SET_ENTRY,    CO_RUN,        FIONREAD,       FIONBIO,        SIOCGIFINDEX,
-    TUNSETOFFLOAD,
+    TUNSETOFFLOAD, CO_GIVE_UP_BLOCK, CO_TAKE_BACK_BLOCK,
 };
 
 // A crash dump becomes a file of its name; Landlock knows where.
