@@ -23,7 +23,8 @@ constexpr std::size_t kPage = 4096;
 
 constexpr unsigned kDeviceCodes[] = {CO_GET_VERSION, CO_GET_INFO, CO_CREATE_GUEST};
 constexpr unsigned kGuestCodes[] = {CO_ALLOCATE_MEMORY, CO_GET_MEMORY,    CO_SET_PASSAGE,     CO_CREATE_VCPU,
-                                    CO_BIND_DOORBELL,   CO_BIND_IRQ_LINE, CO_GET_GUEST_STATS, CO_REQUEST_STOP};
+                                    CO_BIND_DOORBELL,   CO_BIND_IRQ_LINE, CO_GET_GUEST_STATS, CO_REQUEST_STOP,
+                                    CO_GIVE_UP_BLOCK,   CO_TAKE_BACK_BLOCK};
 constexpr unsigned kVcpuCodes[] = {CO_SET_ENTRY, CO_RUN};
 
 unsigned code_for(Dice& dice, Kind kind)

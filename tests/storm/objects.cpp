@@ -109,6 +109,11 @@ void Objects::fill(unsigned code)
         word[1] = dice.one_in(2) ? word[0] : dice.below(8) << 20;
         word[4] = word[5] = 0;
         break;
+    case CO_GIVE_UP_BLOCK:
+    case CO_TAKE_BACK_BLOCK: // any block of a lab's 2 GiB: now and then one of the guest's
+        word[0] = dice.below(1024) << 21 | (dice.one_in(16) ? dice.number() : 0);
+        word[2] = word[3] = 0;
+        break;
     case CO_GET_MEMORY:
         if (Map* map = some_map(); map && map->writable && map->bytes > kScribbleFrom)
             word[0] = reinterpret_cast<std::uint64_t>(map->at + kScribbleFrom); // its own memory
